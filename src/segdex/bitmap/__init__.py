@@ -1,0 +1,1 @@
+"""Predicates: sets of customers as Roaring bitmaps."""

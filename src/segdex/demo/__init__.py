@@ -1,0 +1,1 @@
+"""The demonstration: real grocery data, or a generated retailer of any size."""

@@ -1,0 +1,1 @@
+"""The event store: one CSR a stream, from customers to transactions to rows."""

@@ -1,0 +1,41 @@
+"""The rows of one stream, grouped by customer and transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from segdex.values.column import Column, Ints
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Events:
+    """A stream as compressed sparse rows.
+
+    Rows are sorted by customer, then by the earliest time of their transaction, then by transaction, then by time:
+    the rows of a customer, and those of a transaction, are contiguous. Ties are in any order; nothing may depend
+    on it. Future rows are included.
+
+    Attributes:
+        offsets: int64, shape (customers + 1,): the rows of customer c are ``offsets[c]`` to ``offsets[c + 1]``.
+        time: int64 microseconds UTC, shape (rows,); None for a related table, which has no time.
+        fields: the columns by name, each of shape (rows,).
+        units: int64, shape (transactions + 1,): row offsets of transactions; None where every row is one.
+        unit_offsets: int64, shape (customers + 1,): transaction offsets of customers; None with *units*.
+    """
+
+    offsets: Ints
+    time: Ints | None
+    fields: Mapping[str, Column]
+    units: Ints | None = None
+    unit_offsets: Ints | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return int(self.offsets[-1])
+
+    @property
+    def transactions(self) -> int:
+        """How many transactions there are."""
+        return self.rows if self.units is None else len(self.units) - 1

@@ -1,0 +1,1 @@
+"""Kernels from events to one value a customer, one file a family."""

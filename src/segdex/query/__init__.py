@@ -1,0 +1,1 @@
+"""A rule is bound to a generation, planned and executed."""

@@ -1,0 +1,1 @@
+"""A rule as an inert tree, and its text, JSON and Python forms."""

@@ -1,0 +1,342 @@
+"""A rule as an inert tree. Nodes hold data; what is done with them lives elsewhere.
+
+Two families: *values* (what is compared) and *rules* (what holds or does not). Nodes compare by content, never know
+where in a text they stood, and carry no name of a type of data: whether ``orders_3m`` is a metric or a band is known
+only when the rule is bound to a schema.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from segdex.errors import ArgumentError
+from segdex.rules.windows import Duration, Window
+
+Comparison: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]
+Operator: TypeAlias = Literal["+", "-", "*", "/"]
+
+
+class Node(msgspec.Struct, frozen=True, tag_field="is"):
+    """Base of every node."""
+
+
+# --- values ------------------------------------------------------------------------------------------------------
+
+
+class Number(Node, frozen=True, tag="number"):
+    """A number exactly as written, normalised: no exponent, no trailing zeros."""
+
+    value: Decimal
+
+
+class Text(Node, frozen=True, tag="text"):
+    """A string: a category, a label, a piece of text."""
+
+    value: str
+
+
+class Boolean(Node, frozen=True, tag="boolean"):
+    """``true`` or ``false``."""
+
+    value: bool
+
+
+class Date(Node, frozen=True, tag="date"):
+    """A local date."""
+
+    value: dt.date
+
+
+class Time(Node, frozen=True, tag="time"):
+    """A moment, zone-aware, in UTC."""
+
+    value: dt.datetime
+
+
+class Today(Node, frozen=True, tag="today"):
+    """The local date of the index's clock."""
+
+
+class Length(Node, frozen=True, tag="length"):
+    """A duration as an operand: ``today + 30d``."""
+
+    value: Duration
+
+
+class Name(Node, frozen=True, tag="name"):
+    """A declared name, or inside ``where`` and ``having`` a field of the stream."""
+
+    name: str
+
+
+class AnyCategory(Node, frozen=True, tag="any_category"):
+    """``[any]``: some category, the same for every ``[any]`` of one comparison."""
+
+
+class Variable(Node, frozen=True, tag="variable"):
+    """``[c]`` inside ``any c (…)``."""
+
+    name: str
+
+
+class Item(Node, frozen=True, tag="item"):
+    """One value of a family: ``value_share['apparel']``, ``value_share[any]``, ``value_share[c]``."""
+
+    of: Name | Call
+    key: Text | AnyCategory | Variable
+
+
+class Call(Node, frozen=True, tag="call"):
+    """A metric computed straight from a stream or an attribute: ``count(orders, 90d, where amount > 20)``.
+
+    *of* names the stream, or the attribute for kinds that take one. *options* holds what is written as
+    ``name = value``: other than strings, a bare name is kept as `Name`.
+    """
+
+    kind: str
+    of: str
+    field: str | None = None
+    window: Window | None = None
+    where: RuleNode | None = None
+    having: RuleNode | None = None
+    by: str | None = None
+    options: dict[str, Name | Text | Number | Boolean | Length | Date] = {}
+
+
+class Anniversary(Node, frozen=True, tag="anniversary"):
+    """The next anniversary of a date attribute, on or after today."""
+
+    of: Name
+
+
+class Bucket(Node, frozen=True, tag="bucket"):
+    """A stable pseudo-random number of a customer, 0 to *count* - 1, by *salt*."""
+
+    salt: str
+    count: int
+
+
+class Arithmetic(Node, frozen=True, tag="arithmetic"):
+    """``left op right``, left to right by precedence."""
+
+    op: Operator
+    left: Value
+    right: Value
+
+
+class Negative(Node, frozen=True, tag="negative"):
+    """``-value``; the minus of a literal number belongs to the number."""
+
+    value: Value
+
+
+Value: TypeAlias = (
+    Number | Text | Boolean | Date | Time | Today | Length | Name | Item | Call | Anniversary | Bucket | Arithmetic
+    | Negative
+)  # fmt: skip
+Constant: TypeAlias = Number | Text | Boolean | Date | Time
+
+
+# --- rules -------------------------------------------------------------------------------------------------------
+
+
+class Rule(Node, frozen=True):
+    """Base of the nodes that hold or do not hold for a customer.
+
+    ``&``, ``|`` and ``~`` combine rules; ``bool(rule)`` raises, because ``and`` between rules would silently drop one.
+    """
+
+    def __and__(self, other: Rule) -> Rule:
+        if not isinstance(other, Rule):
+            return NotImplemented
+        return And((*_parts(self, And), *_parts(other, And)))  # type: ignore[arg-type]
+
+    def __or__(self, other: Rule) -> Rule:
+        if not isinstance(other, Rule):
+            return NotImplemented
+        return Or((*_parts(self, Or), *_parts(other, Or)))  # type: ignore[arg-type]
+
+    def __invert__(self) -> Rule:
+        return Not(self)  # type: ignore[arg-type]
+
+    def __bool__(self) -> bool:
+        raise ArgumentError("a rule is neither true nor false by itself", hint="combine rules with & | ~")
+
+    def __str__(self) -> str:
+        from segdex.rules.printer import to_text
+
+        return to_text(self)
+
+    def to_json(self) -> bytes:
+        """The rule as JSON bytes; `Rule.from_json` reads them back without loss."""
+        from segdex.rules.json_form import to_json
+
+        return to_json(self)
+
+    @staticmethod
+    def from_json(data: bytes | str) -> Rule:
+        """Read a rule from its JSON form.
+
+        Raises:
+            RuleError: the data is no JSON, no rule, or larger than the limits allow.
+        """
+        from segdex.rules.json_form import from_json
+
+        return from_json(data)
+
+    def to_python(self) -> str:
+        """The rule as a Python expression over ``segdex`` names; evaluating it gives an equal rule."""
+        from segdex.rules.python_form import to_python
+
+        return to_python(self)
+
+
+class Compare(Rule, frozen=True, tag="compare"):
+    """``left op right``; false where either side is missing."""
+
+    op: Comparison
+    left: Value
+    right: Value
+
+
+class Between(Rule, frozen=True, tag="between"):
+    """``value between low and high``, both ends included."""
+
+    value: Value
+    low: Value
+    high: Value
+
+
+class In(Rule, frozen=True, tag="in"):
+    """``value in (…)``, or with *negated* ``value not in (…)``: known and none of these."""
+
+    value: Value
+    values: tuple[Constant, ...]
+    negated: bool = False
+
+
+class Has(Rule, frozen=True, tag="has"):
+    """``tags has any|all|none (…)``; false where the tags are missing."""
+
+    value: Name
+    mode: Literal["any", "all", "none"]
+    values: tuple[str, ...]
+
+
+class Known(Rule, frozen=True, tag="known"):
+    """``value is known``."""
+
+    value: Value
+
+
+class Missing(Rule, frozen=True, tag="missing"):
+    """``value is missing``."""
+
+    value: Value
+
+
+class Match(Rule, frozen=True, tag="match"):
+    """``value starts with|ends with|contains 'text' [ignoring case]``."""
+
+    value: Value
+    mode: Literal["starts", "ends", "contains"]
+    text: str
+    ignore_case: bool = False
+
+
+class Near(Rule, frozen=True, tag="near"):
+    """``place within r km of (latitude, longitude)``."""
+
+    value: Name
+    kilometres: Decimal
+    latitude: Decimal
+    longitude: Decimal
+
+
+class Soon(Rule, frozen=True, tag="soon"):
+    """``value within 7d``: from today to today plus the duration, both included."""
+
+    value: Value
+    within: Duration
+
+
+class Did(Rule, frozen=True, tag="did"):
+    """``did(stream, …)``: at least one transaction."""
+
+    call: Call
+
+
+class Segment(Rule, frozen=True, tag="segment"):
+    """``segment 'name'``: a reference to a segment defined elsewhere."""
+
+    name: str
+
+
+class Everyone(Rule, frozen=True, tag="everyone"):
+    """The whole universe."""
+
+
+class And(Rule, frozen=True, tag="and"):
+    """All of *rules* hold; at least two."""
+
+    rules: tuple[RuleNode, ...]
+
+
+class Or(Rule, frozen=True, tag="or"):
+    """At least one of *rules* holds; at least two."""
+
+    rules: tuple[RuleNode, ...]
+
+
+class Not(Rule, frozen=True, tag="not"):
+    """The universe less *rule*."""
+
+    rule: RuleNode
+
+
+class ForAny(Rule, frozen=True, tag="for_any"):
+    """``any c (rule)``: *rule* holds with one category in place of ``c`` throughout."""
+
+    variable: str
+    rule: RuleNode
+
+
+RuleNode: TypeAlias = (
+    Compare | Between | In | Has | Known | Missing | Match | Near | Soon | Did | Segment | Everyone | And | Or | Not
+    | ForAny
+)  # fmt: skip
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly below *node*, in the order of its fields."""
+    for name in node.__struct_fields__:
+        yield from _nodes_in(getattr(node, name))
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """*node* and every node below it, parents first."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        yield current
+        stack.extend(reversed(list(children(current))))
+
+
+def _nodes_in(held: Any) -> Iterator[Node]:
+    if isinstance(held, Node):
+        yield held
+    elif isinstance(held, tuple):
+        for each in held:
+            yield from _nodes_in(each)
+    elif isinstance(held, dict):
+        for each in held.values():
+            yield from _nodes_in(each)
+
+
+def _parts(rule: Rule, kind: type[And] | type[Or]) -> tuple[Rule, ...]:
+    return rule.rules if isinstance(rule, kind) else (rule,)

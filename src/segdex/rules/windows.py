@@ -1,0 +1,126 @@
+"""Durations and windows of time, as written in a schema and in a rule.
+
+A window says *when*, relative to the index's clock; `segdex.values.clock` turns it into an interval of microseconds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from segdex.errors import ArgumentError
+
+DurationUnit: TypeAlias = Literal["min", "h", "d", "w", "mo", "y"]
+Period: TypeAlias = Literal["d", "w", "mo", "y"]
+
+_DURATION = re.compile(r"(\d{1,9})(min|mo|h|d|w|y)")
+FIXED_MICROSECONDS = {"min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
+LONGEST = {"min": 525_600_000, "h": 8_760_000, "d": 365_000, "w": 52_000, "mo": 12_000, "y": 1_000}
+
+
+class Duration(msgspec.Struct, frozen=True, tag_field="is", tag="duration"):
+    """A length of time: ``min``, ``h``, ``d``, ``w`` are fixed, ``mo`` and ``y`` follow the calendar."""
+
+    count: int
+    unit: DurationUnit
+
+    @classmethod
+    def parse(cls, text: str) -> Duration:
+        """Read ``90d``, ``12w``, ``6mo``, ``1y``, ``36h`` or ``30min``.
+
+        Raises:
+            ArgumentError: *text* is no duration, or longer than a thousand years.
+
+        >>> Duration.parse("6mo")
+        Duration(count=6, unit='mo')
+        """
+        match = _DURATION.fullmatch(text.strip())
+        if match is None:
+            raise ArgumentError(
+                "not a duration", found=repr(text), allowed="a whole number and a unit: 30min, 36h, 90d, 12w, 6mo, 1y"
+            )
+        count, unit = int(match[1]), match[2]
+        if count > LONGEST[unit]:
+            raise ArgumentError("a duration is too long", found=text, allowed=f"at most {LONGEST[unit]}{unit}")
+        return cls(count, unit)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return f"{self.count}{self.unit}"
+
+    @property
+    def fixed_microseconds(self) -> int | None:
+        """The length in microseconds, or None for months and years."""
+        one = FIXED_MICROSECONDS.get(self.unit)
+        return None if one is None else one * self.count
+
+
+class Lifetime(msgspec.Struct, frozen=True, tag_field="is", tag="lifetime"):
+    """Everything up to the clock."""
+
+    def __str__(self) -> str:
+        return "lifetime"
+
+
+class Rolling(msgspec.Struct, frozen=True, tag_field="is", tag="rolling"):
+    """The interval (clock - start, clock - end]; no start: from the beginning; no end: up to the clock."""
+
+    start: Duration | None = None
+    end: Duration | None = None
+
+    def __str__(self) -> str:
+        if self.end is None:
+            return str(self.start)
+        return f"{self.start or ''}..{self.end}"
+
+
+class Dates(msgspec.Struct, frozen=True, tag_field="is", tag="dates"):
+    """From local midnight of *start* (included) to local midnight of *end* (excluded)."""
+
+    start: dt.date | None = None
+    end: dt.date | None = None
+
+    def __str__(self) -> str:
+        return f"{self.start or ''}..{self.end or ''}"
+
+
+class Calendar(msgspec.Struct, frozen=True, tag_field="is", tag="calendar"):
+    """Whole local days: *length* of them ending last midnight, or with *today* the last one being today so far."""
+
+    length: Duration
+    today: bool = False
+
+    def __str__(self) -> str:
+        return f"calendar {self.length}{' today' if self.today else ''}"
+
+
+class Last(msgspec.Struct, frozen=True, tag_field="is", tag="last"):
+    """The latest *count* transactions of the unfiltered stream."""
+
+    count: int
+
+    def __str__(self) -> str:
+        return f"last {self.count}"
+
+
+class This(msgspec.Struct, frozen=True, tag_field="is", tag="this"):
+    """From the local start of the current day, ISO week, month or year to the clock."""
+
+    period: Period
+
+    def __str__(self) -> str:
+        return f"this {self.period}"
+
+
+class Previous(msgspec.Struct, frozen=True, tag_field="is", tag="previous"):
+    """The whole local day, ISO week, month or year before the current one."""
+
+    period: Period
+
+    def __str__(self) -> str:
+        return f"previous {self.period}"
+
+
+Window: TypeAlias = Lifetime | Rolling | Dates | Calendar | Last | This | Previous

@@ -1,0 +1,1 @@
+"""What a business declares: structs, loading, checking of names and types. Knows nothing of data."""

@@ -1,0 +1,1 @@
+"""Snapshot files and the one door to the operating system."""

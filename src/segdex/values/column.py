@@ -1,0 +1,83 @@
+"""A column: one value an item (customer, row, transaction), some of them missing.
+
+Three physical forms hold every type, so that each kernel is written once a form:
+
+| types                          | data                                   | missing   |
+|--------------------------------|----------------------------------------|-----------|
+| category, text, id, bool, tags | int32 codes into a dictionary          | -1        |
+| integer, number with a scale, date (days since 1970), time (microseconds since 1970, UTC) | int64 | `MISSING` |
+| number                         | float64                                | NaN       |
+
+An ``id`` of integers is int64 too. Tags have *offsets*: item i holds ``data[offsets[i]:offsets[i + 1]]``, each tag
+once, in ascending order of code; an item whose tags are missing holds the one code -1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from segdex.schema.types import ValueType
+
+MISSING = np.iinfo(np.int64).min
+"""The int64 that stands for a missing value; sources may hold any integer but this one."""
+
+Codes: TypeAlias = npt.NDArray[np.int32]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Data: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.int64] | npt.NDArray[np.float64]
+
+BOOLEANS = pa.array(["false", "true"], pa.large_string())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Column:
+    """Values of one type, see the module's table.
+
+    Attributes:
+        type: what the values mean.
+        data: the physical values; shape (items,), for tags (all tags,).
+        dictionary: the distinct strings of codes, a ``large_string`` array ascending by bytes; None for numbers.
+        offsets: for tags only, shape (items + 1,).
+    """
+
+    type: ValueType
+    data: Data
+    dictionary: pa.LargeStringArray | None = None
+    offsets: Ints | None = None
+
+    def __len__(self) -> int:
+        return len(self.data) if self.offsets is None else len(self.offsets) - 1
+
+    @property
+    def known(self) -> Mask:
+        """Which items have a value."""
+        if self.offsets is not None:
+            starts = self.offsets[:-1]
+            known = np.ones(len(starts), np.bool_)
+            filled = self.offsets[1:] > starts
+            known[filled] = self.data[starts[filled]] != -1
+            return known
+        if self.data.dtype == np.int32:
+            return self.data >= 0
+        if self.data.dtype == np.int64:
+            return self.data != MISSING
+        return ~np.isnan(self.data)
+
+    def take(self, indices: Ints) -> Column:
+        """The items at *indices*, in their order; a negative index gives a missing item. Not for tags."""
+        picked = self.data[np.maximum(indices, 0)] if len(self.data) else np.zeros(len(indices), self.data.dtype)
+        picked[indices < 0] = missing_of(self.data.dtype)
+        return dataclasses.replace(self, data=picked)
+
+
+def missing_of(dtype: np.dtype[np.generic]) -> int | float:
+    """The physical value that stands for a missing one."""
+    if dtype == np.int32:
+        return -1
+    return MISSING if dtype == np.int64 else float("nan")

@@ -1,0 +1,49 @@
+"""A family: one value for every customer and category, kept for the pairs that have data."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from segdex.values.column import Column, Mask, missing_of
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Family:
+    """Values by category and customer; sparse, since most customers touch few categories.
+
+    Category c has pairs ``offsets[c]`` to ``offsets[c + 1]``; pair i says that ``customers[i]`` has ``column.data[i]``
+    (which may be missing). Every other customer has *rest*.
+
+    Attributes:
+        categories: the names, a ``large_string`` array ascending by bytes.
+        offsets: int64, shape (categories + 1,).
+        customers: uint32 dense ids, shape (pairs,), ascending within a category.
+        column: the values, shape (pairs,).
+        rest: the physical value of customers without a pair: zero, or a missing value.
+        among: where given, only these customers (shape (customers,)) have *rest*; the others are missing.
+    """
+
+    categories: pa.LargeStringArray
+    offsets: npt.NDArray[np.int64]
+    customers: npt.NDArray[np.uint32]
+    column: Column
+    rest: int | float
+    among: Mask | None = None
+
+    def code(self, category: str) -> int:
+        """The position of *category*, or -1 where it was never seen."""
+        return int(self.categories.index(category).as_py())
+
+    def dense(self, code: int, count: int) -> Column:
+        """The values of category *code* (-1: one never seen) as a column of *count* customers."""
+        data = np.full(count, self.rest, self.column.data.dtype)
+        if self.among is not None:
+            data[~self.among] = missing_of(data.dtype)
+        if code >= 0:
+            pairs = slice(int(self.offsets[code]), int(self.offsets[code + 1]))
+            data[self.customers[pairs]] = self.column.data[pairs]
+        return dataclasses.replace(self.column, data=data)
