@@ -18,6 +18,7 @@ class ValueType(msgspec.Struct, frozen=True):
         scale: for ``number``: kept exactly as an integer of 10^-scale; None: float64.
         order: labels from least to greatest, where ``<`` and ``>`` are allowed on a category.
         family: one value for every category; a rule must say which.
+        fold: strings are kept in lower case, so a literal is lowered too.
         role: what declares it.
     """
 
@@ -26,6 +27,7 @@ class ValueType(msgspec.Struct, frozen=True):
     order: tuple[str, ...] | None = None
     family: bool = False
     role: Role = "attribute"
+    fold: bool = False
 
     @property
     def numeric(self) -> bool:

@@ -1,0 +1,79 @@
+"""A generation: one immutable version of the whole index, which readers hold while they ask."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+from segdex.bitmap.roaring import BitMap
+from segdex.events.store import Events
+from segdex.ingest.keys import Keys
+from segdex.schema.catalog import Catalog
+from segdex.values.column import Column
+from segdex.values.family import Family
+
+Values: TypeAlias = Column | Family
+
+
+class Predicate(NamedTuple):
+    """The name of one set of customers.
+
+    Attributes:
+        name: the attribute, band or stage; for presence the metric too.
+        label: the value that its members have; None: a known value.
+        category: for bands of a family, the category.
+    """
+
+    name: str
+    label: str | None = None
+    category: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Generation:
+    """Everything that an answer is computed from.
+
+    Attributes:
+        catalog: the checked schema.
+        as_of: the clock, in microseconds UTC.
+        number: counts generations of one store, from 1.
+        epoch: the numbering of customers that dense ids belong to.
+        keys: the customers' keys by dense id.
+        universe: the customers that exist.
+        values: attributes, metrics, bands and stages by name, one value a customer (or a family).
+        events: the rows of each stream.
+        predicates: the precomputed sets.
+        fitted: the edges of bands that were fitted to the data, in physical values.
+    """
+
+    catalog: Catalog
+    as_of: int
+    number: int
+    epoch: str
+    keys: Keys
+    universe: BitMap
+    values: Mapping[str, Values]
+    events: Mapping[str, Events]
+    predicates: Mapping[Predicate, BitMap]
+    fitted: Mapping[str, tuple[int | float, ...]]
+
+    @property
+    def count(self) -> int:
+        """How many dense ids there are, erased customers included."""
+        return len(self.keys)
+
+    def labels(self, name: str) -> tuple[str, ...] | None:
+        """The labels for which *name* has precomputed sets, in their order; None where it has none."""
+        held = self.values.get(name)
+        if held is None or Predicate(name) not in self.predicates:
+            return None
+        column = held.column if isinstance(held, Family) else held
+        if column.dictionary is None or len(column.dictionary) > MOST_LABELS:
+            return None
+        return tuple(column.dictionary.to_pylist())
+
+
+MOST_LABELS = 4096
+"""A column of more distinct values has no set for each of them: a scan of its codes is smaller and fast enough."""
+

@@ -1,0 +1,133 @@
+"""From a rule to a bound rule: names checked, references to segments followed, leaves told from algebra."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from segdex.rules import nodes
+from segdex.schema.catalog import Catalog
+from segdex.schema.check import check_rule
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Leaf:
+    """A rule without parts: answered from a predicate or by comparing values."""
+
+    rule: nodes.Rule
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Every:
+    """The universe."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class All:
+    """The intersection of *parts*."""
+
+    parts: tuple[Bound, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Some:
+    """The union of *parts*."""
+
+    parts: tuple[Bound, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Without:
+    """The universe less *part*."""
+
+    part: Bound
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Named:
+    """A segment that other rules refer to; *part* is its rule."""
+
+    name: str
+    part: Bound
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ForAny:
+    """*rule* holds for some category in place of *variable* (None: of every ``[any]`` of one comparison)."""
+
+    variable: str | None
+    rule: nodes.Rule
+    text: str
+
+
+Bound: TypeAlias = Leaf | Every | All | Some | Without | Named | ForAny
+
+
+class Binder:
+    """Binds rules to a catalog. A segment is bound once however often it is used."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._segments: dict[str, Named] = {}
+
+    def bind(self, rule: nodes.Rule, positions: Mapping[int, tuple[int, int]] | None = None) -> Bound:
+        """Check *rule* and bind it.
+
+        Raises:
+            RuleError: a name or a type does not fit the schema.
+        """
+        check_rule(rule, self._catalog, self._catalog.customers(), positions)
+        return self._bound(rule)
+
+    def _bound(self, rule: nodes.Rule) -> Bound:
+        match rule:
+            case nodes.Everyone():
+                return Every()
+            case nodes.And(rules):
+                return All(tuple(self._bound(each) for each in rules))
+            case nodes.Or(rules):
+                return Some(tuple(self._bound(each) for each in rules))
+            case nodes.Not(inner):
+                return Without(self._bound(inner))
+            case nodes.Segment(name):
+                return self._segment(name)
+            case nodes.ForAny(variable, inner):
+                return ForAny(variable, inner, str(rule))
+            case _ if any(isinstance(node, nodes.AnyCategory) for node in nodes.walk(rule)):
+                return ForAny(None, rule, str(rule))
+            case _:
+                return Leaf(rule, str(rule))
+
+    def _segment(self, name: str) -> Named:
+        if name not in self._segments:
+            where = self._catalog.schema.segments[name].where
+            assert not isinstance(where, str)
+            self._segments[name] = Named(name, self._bound(where))
+        return self._segments[name]
+
+
+def substitute(rule: nodes.Rule, variable: str | None, category: str) -> nodes.Rule:
+    """*rule* with *category* in place of a variable, or with None of every ``[any]``."""
+    changed = _replaced(rule, variable, nodes.Text(category))
+    assert isinstance(changed, nodes.Rule)
+    return changed
+
+
+def _replaced(held: object, variable: str | None, key: nodes.Text) -> object:
+    match held:
+        case nodes.ForAny(inner, _) if inner == variable and variable is not None:
+            return held  # the inner variable hides the outer one
+        case nodes.Item(of, nodes.Variable(name)) if name == variable:
+            return nodes.Item(of, key)
+        case nodes.Item(of, nodes.AnyCategory()) if variable is None:
+            return nodes.Item(of, key)
+        case nodes.Call():
+            return held
+        case nodes.Node():
+            return type(held)(*(_replaced(getattr(held, name), variable, key) for name in held.__struct_fields__))
+        case tuple():
+            return tuple(_replaced(each, variable, key) for each in held)
+        case _:
+            return held

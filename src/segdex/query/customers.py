@@ -1,0 +1,128 @@
+"""The customers of a generation as what a rule is evaluated over: names, categories and inline calls to columns."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+
+import numpy as np
+
+from segdex.errors import LimitError
+from segdex.generation import Generation, Values
+from segdex.metrics.compute import Source, compute
+from segdex.rules import nodes
+from segdex.rules.printer import value_to_text
+from segdex.schema.calls import metric_of
+from segdex.values.column import Column
+from segdex.values.family import Family
+
+MOST_CALLS = 256
+"""How many inline calls a generation remembers."""
+
+
+class Customers:
+    """Columns of one generation by what a rule calls them. Inline calls are computed once and kept."""
+
+    def __init__(self, generation: Generation) -> None:
+        self._generation = generation
+        self._calls: dict[str, Values] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def count(self) -> int:
+        """How many dense ids there are."""
+        return self._generation.count
+
+    @property
+    def as_of(self) -> int:
+        """The index's clock, in microseconds UTC."""
+        return self._generation.as_of
+
+    @property
+    def zone(self) -> dt.tzinfo:
+        """The schema's time zone."""
+        return self._generation.catalog.zone
+
+    def column(self, node: nodes.Name | nodes.Item | nodes.Call) -> Column:
+        """The values of a name, one category of a family or an inline call, one a customer."""
+        if isinstance(node, nodes.Item):
+            assert isinstance(node.key, nodes.Text)
+            family = self.family(node)
+            return family.dense(family.code(node.key.value), self.count)
+        held = self._held(node)
+        assert isinstance(held, Column)
+        return held
+
+    def family(self, node: nodes.Item) -> Family:
+        """The family that an item belongs to."""
+        held = self._held(node.of)
+        assert isinstance(held, Family)
+        return held
+
+    def categories(self, items: list[nodes.Item]) -> list[str]:
+        """The categories of all the families that *items* belong to, ascending by bytes."""
+        names = {name for item in items for name in self.family(item).categories.to_pylist()}
+        return sorted(names, key=str.encode)
+
+    def source(self) -> Source:
+        """What metrics are computed from."""
+        generation = self._generation
+        return Source(
+            catalog=generation.catalog,
+            as_of=generation.as_of,
+            count=generation.count,
+            attributes={
+                name: value
+                for name, value in generation.values.items()
+                if name in generation.catalog.schema.customers.attributes and isinstance(value, Column)
+            },
+            events=generation.events,
+            value=generation.values.__getitem__,
+        )
+
+    def _held(self, node: nodes.Name | nodes.Call) -> Values:
+        if isinstance(node, nodes.Name):
+            return self._generation.values[node.name]
+        text = value_to_text(node)
+        with self._lock:
+            held = self._calls.get(text)
+        if held is None:
+            metric = metric_of(node, self._generation.catalog)
+            try:
+                held = compute(metric, self.source())
+            except LimitError as error:
+                raise error.at(text) from None
+            with self._lock:
+                while len(self._calls) >= MOST_CALLS:
+                    self._calls.pop(next(iter(self._calls)))
+                self._calls[text] = held
+        return held
+
+
+class Labels:
+    """The distinct strings of one name as items: which of them satisfy a rule about that name."""
+
+    def __init__(self, column: Column, customers: Customers) -> None:
+        assert column.dictionary is not None
+        self._column = Column(column.type, np.arange(len(column.dictionary), dtype=np.int32), column.dictionary)
+        self.count = len(column.dictionary)
+        self.as_of = customers.as_of
+        self.zone = customers.zone
+
+    def column(self, _node: object) -> Column:
+        """The labels themselves."""
+        return self._column
+
+
+class Pairs:
+    """The pairs of one family (all, or those of one category) as items."""
+
+    def __init__(self, column: Column, customers: Customers) -> None:
+        self._column = column
+        self.count = len(column)
+        self.as_of = customers.as_of
+        self.zone = customers.zone
+
+    def column(self, _node: object) -> Column:
+        """The pairs' values."""
+        return self._column
