@@ -79,18 +79,19 @@ class Binder:
             RuleError: a name or a type does not fit the schema.
         """
         check_rule(rule, self._catalog, self._catalog.customers(), positions)
-        return self._bound(rule)
+        return self.bind_checked(rule)
 
-    def _bound(self, rule: nodes.Rule) -> Bound:
+    def bind_checked(self, rule: nodes.Rule) -> Bound:
+        """Bind a rule that has passed the check: a part of one, or one of the schema's own."""
         match rule:
             case nodes.Everyone():
                 return Every()
             case nodes.And(rules):
-                return All(tuple(self._bound(each) for each in rules))
+                return All(tuple(self.bind_checked(each) for each in rules))
             case nodes.Or(rules):
-                return Some(tuple(self._bound(each) for each in rules))
+                return Some(tuple(self.bind_checked(each) for each in rules))
             case nodes.Not(inner):
-                return Without(self._bound(inner))
+                return Without(self.bind_checked(inner))
             case nodes.Segment(name):
                 return self._segment(name)
             case nodes.ForAny(variable, inner):
@@ -104,7 +105,7 @@ class Binder:
         if name not in self._segments:
             where = self._catalog.schema.segments[name].where
             assert not isinstance(where, str)
-            self._segments[name] = Named(name, self._bound(where))
+            self._segments[name] = Named(name, self.bind_checked(where))
         return self._segments[name]
 
 

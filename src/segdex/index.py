@@ -1,0 +1,388 @@
+"""The façade that a service holds: every method is one hand-over."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from segdex.bitmap import roaring
+from segdex.bitmap.roaring import BitMap
+from segdex.build import Progress, derive
+from segdex.errors import ArgumentError, ClosedError, RuleError, listed, nearest
+from segdex.generation import Generation
+from segdex.query import collect
+from segdex.query.advice import leaves, warnings
+from segdex.query.bind import Bound
+from segdex.query.collect import CountBy, Customer
+from segdex.query.execute import Executor
+from segdex.query.explain import Check, Explanation
+from segdex.rules import nodes
+from segdex.rules.nodes import Rule
+from segdex.rules.text import read as read_rule
+from segdex.schema import model
+from segdex.schema.load import load
+from segdex.store import generations
+from segdex.values import clock
+
+if TYPE_CHECKING:
+    from segdex.ingest.report import Report
+
+RuleLike: TypeAlias = str | Rule
+Suppression: TypeAlias = bool | Sequence[str]
+Source: TypeAlias = Any
+
+MOST_TEXTS = 4096
+"""How many texts of rules an index remembers as bound rules."""
+
+
+def build(
+    schema: str | Path | Mapping[str, Any] | model.Schema,
+    *,
+    as_of: str | dt.datetime | None = None,
+    sources: Mapping[str, Source] | None = None,
+    out: str | Path | None = None,
+    on_error: str = "raise",
+    progress: Progress | None = None,
+) -> Index:
+    """Build an index from tables.
+
+    Args:
+        schema: path of a TOML or JSON file, or an object of the same shape.
+        as_of: the index's clock, ISO 8601 with a zone, or a zone-aware datetime; default: now.
+        sources: tables by name of stream, lookup or ``customers``, in place of the schema's sources: anything with
+            ``__arrow_c_stream__``, or a path.
+        out: a folder to save the index in.
+        on_error: ``raise`` or ``skip``: what a bad row does; `Index.report` tells what was skipped.
+        progress: called with what is being done, how many parts are done, and how many there are.
+
+    Raises:
+        SchemaError: the schema is wrong.
+        SourceError: a table is wrong.
+    """
+    from segdex.ingest.read import read
+
+    catalog = load(schema)
+    moment = _microseconds(as_of)
+    tables = read(catalog, sources or {}, on_error=on_error, progress=progress)
+    index = Index(derive(catalog, tables, moment, progress), report=tables.report)
+    if out is not None:
+        index.save(out)
+    return index
+
+
+def open(path: str | Path) -> Index:  # noqa: A001 (the public name is segdex.open)
+    """Open a saved index, mapped: start-up does not read it whole, processes share its pages.
+
+    Raises:
+        ArgumentError: *path* is no index.
+        CorruptError: a file is damaged.
+        VersionError: a file was written by a newer segdex.
+    """
+    return Index(generations.load(Path(path)))
+
+
+class Index:
+    """Answers rules over customers. Safe to use from many threads; made by `build` and `open`."""
+
+    def __init__(self, generation: Generation, report: Report | None = None) -> None:
+        self._executor: Executor | None = Executor(generation)
+        self._texts: OrderedDict[str, tuple[Rule, Bound]] = OrderedDict()
+        self._lock = threading.Lock()
+        self.report = report
+        """What reading the tables found; None for an index that was opened."""
+
+    # --- asking --------------------------------------------------------------------------------------------------
+
+    def count(self, rule: RuleLike, *, suppression: Suppression = False) -> int:
+        """How many customers *rule* holds for, exactly.
+
+        Args:
+            rule: text or `Rule`.
+            suppression: True leaves out every suppression segment, a list those for these purposes.
+
+        Raises:
+            RuleError: the rule is wrong.
+        """
+        return self.prepare(rule).count(suppression=suppression)
+
+    def counts(self, rules: Iterable[RuleLike], *, suppression: Suppression = False) -> list[int]:
+        """The counts of many rules, in their order."""
+        return [query.count(suppression=suppression) for query in [self.prepare(rule) for rule in rules]]
+
+    def prepare(self, rule: RuleLike) -> Query:
+        """Parse and bind *rule* once, to be asked many times."""
+        parsed, bound = self._bound(rule)
+        return Query(self, parsed, bound)
+
+    def bitmap(self, rule: RuleLike, *, suppression: Suppression = False) -> BitMap:
+        """The dense ids of the customers that *rule* holds for."""
+        return self.prepare(rule).bitmap(suppression=suppression)
+
+    def members(
+        self,
+        rule: RuleLike,
+        *,
+        columns: Sequence[str] = (),
+        limit: int | None = None,
+        order_by: str | None = None,
+        descending: bool = False,
+        suppression: Suppression = True,
+    ) -> pa.RecordBatchReader:
+        """The keys of the members with chosen columns, as Arrow record batches.
+
+        Args:
+            rule: text or `Rule`.
+            columns: names, ``family['category']`` or inline calls, beside the key.
+            limit: at most so many members.
+            order_by: a column to order by, missing values last; default: by dense id.
+            descending: greatest first.
+            suppression: by default every suppression segment is left out, unless *rule* is a bare reference to one.
+        """
+        if limit is not None and (not isinstance(limit, int) or limit < 0):
+            raise ArgumentError("limit", found=repr(limit), allowed="a whole number, 0 or more")
+        query = self.prepare(rule)
+        executor = self._running()
+        chosen = query.bitmap(suppression=suppression and not self._is_suppression(query.rule) and suppression)
+        return collect.members(chosen, executor, columns, limit, order_by, descending)
+
+    def contains(self, rule: RuleLike, key: Any) -> Any:
+        """Whether *rule* holds for the customer with *key*; for a list of keys, a list. Unknown keys: False."""
+        members = self.prepare(rule).bitmap()
+        if _is_one(key):
+            at = self._dense(key)
+            return at >= 0 and at in members
+        return [bool(at >= 0) and int(at) in members for at in self._running().generation.keys.lookup(key)]
+
+    def segments_of(self, key: Any) -> Any:
+        """The names of the segments that a customer is in; for a list of keys, a list. Unknown keys: none."""
+        executor = self._running()
+        if _is_one(key):
+            at = self._dense(key)
+            return collect.segments_of(at, executor) if at >= 0 else ()
+        return [collect.segments_of(int(at), executor) if at >= 0 else () for at in executor.generation.keys.lookup(key)]
+
+    def customer(self, key: Any) -> Customer:
+        """Everything that the index holds of one customer.
+
+        Raises:
+            ArgumentError: no customer has this key.
+        """
+        at = self._dense(key)
+        if at < 0:
+            raise ArgumentError("no customer has this key")
+        return collect.customer(at, self._running())
+
+    def count_by(self, rule: RuleLike, name: str, *, suppression: Suppression = False) -> CountBy:
+        """How the members of *rule* spread over the labels of a band, stage, category, boolean or tags."""
+        query = self.prepare(rule)
+        return collect.count_by(query.bitmap(suppression=suppression), self._running(), name, str(query.rule))
+
+    def keys(self, bitmap: BitMap) -> pa.Array:
+        """The keys of a set of dense ids, ascending by dense id.
+
+        Raises:
+            ArgumentError: the set holds ids that this index does not have.
+        """
+        generation = self._running().generation
+        ids = roaring.to_ids(roaring.expect(bitmap))
+        if len(ids) and int(ids[-1]) >= generation.count:
+            raise ArgumentError(
+                "the set is not of this index", found=f"dense id {ids[-1]}", allowed=f"less than {generation.count}"
+            )
+        return generation.keys.take(ids)
+
+    def ids(self, keys: Any) -> BitMap:
+        """The dense ids of *keys*; keys that no customer has are left out."""
+        found = self._running().generation.keys.lookup([keys] if _is_one(keys) else keys)
+        return roaring.from_ids(found[found >= 0])
+
+    def check(self, rule: RuleLike) -> Check:
+        """Whether *rule* fits the schema, and what in it is probably not meant; nothing is counted."""
+        try:
+            parsed, bound = self._bound(rule)
+        except RuleError as error:
+            return Check(str(rule), False, str(error), (), 0, ())
+        held = list(leaves(bound))
+        calls = {node.of for leaf in held for node in nodes.walk(leaf.rule) if isinstance(node, nodes.Call)}
+        streams = tuple(sorted(calls & set(self._running().generation.catalog.schema.streams)))
+        return Check(str(parsed), True, None, tuple(warnings(bound, self._running())), len(held), streams)
+
+    def explain(self, rule: RuleLike) -> Explanation:
+        """The plan of *rule* with what each step found, how and in what time."""
+        query = self.prepare(rule)
+        executor = self._running()
+        plan = executor.trace(query.bound)
+        return Explanation(
+            rule=str(query.rule),
+            count=plan.count,
+            suppressed=plan.count - query.count(suppression=True),
+            plan=plan,
+            notes=tuple(warnings(query.bound, executor)),
+            as_of=self.as_of.isoformat().replace("+00:00", "Z"),
+            generation=self.generation,
+        )
+
+    # --- about the index -----------------------------------------------------------------------------------------
+
+    @property
+    def as_of(self) -> dt.datetime:
+        """The index's clock, in UTC."""
+        return clock.from_microseconds(self._running().generation.as_of)
+
+    @property
+    def generation(self) -> int:
+        """The number of the generation that answers."""
+        return self._running().generation.number
+
+    @property
+    def epoch(self) -> str:
+        """The numbering of customers that dense ids, and so sets of them, belong to."""
+        return self._running().generation.epoch
+
+    @property
+    def schema(self) -> model.Schema:
+        """The declared schema."""
+        return self._running().generation.catalog.schema
+
+    def __len__(self) -> int:
+        return len(self._running().generation.universe)
+
+    def __repr__(self) -> str:
+        if self._executor is None:
+            return "<segdex.Index, closed>"
+        return f"<segdex.Index of {len(self):,} customers as of {self.as_of:%Y-%m-%d %H:%M}Z>"
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the index into the folder *path*, all or nothing.
+
+        Raises:
+            ArgumentError: the folder holds something else.
+            StorageError: the operating system refused; what was there before still is.
+        """
+        generations.save(self._running().generation, Path(path))
+
+    def close(self) -> None:
+        """Let go of files and memory; every later call raises `ClosedError`."""
+        self._executor = None
+        self._texts.clear()
+
+    def __enter__(self) -> Index:
+        self._running()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _running(self) -> Executor:
+        executor = self._executor
+        if executor is None:
+            raise ClosedError("the index is closed", hint="open it again")
+        return executor
+
+    def _bound(self, rule: RuleLike) -> tuple[Rule, Bound]:
+        executor = self._running()
+        if isinstance(rule, Rule):
+            return rule, executor.binder.bind(rule)
+        if not isinstance(rule, str):
+            raise ArgumentError("not a rule", found=type(rule).__name__, allowed="text or segdex.Rule")
+        with self._lock:
+            held = self._texts.get(rule)
+        if held is None:
+            source = read_rule(rule)
+            held = source.rule, executor.binder.bind(source.rule, source.positions)
+            with self._lock:
+                self._texts[rule] = held
+                while len(self._texts) > MOST_TEXTS:
+                    self._texts.popitem(last=False)
+        return held
+
+    def _suppressed(self, suppression: Suppression) -> BitMap:
+        """The customers that *suppression* leaves out."""
+        executor = self._running()
+        held = {name: segment.suppression for name, segment in self.schema.segments.items() if segment.suppression}
+        if not isinstance(suppression, bool):
+            wanted = _purposes(suppression, {purpose for purposes in held.values() for purpose in purposes})
+            held = {name: purposes for name, purposes in held.items() if wanted & set(purposes)}
+        bound = [executor.binder.bind_checked(nodes.Segment(name)) for name in held]
+        return roaring.union(executor.members(each) for each in bound)
+
+    def _is_suppression(self, rule: Rule) -> bool:
+        return isinstance(rule, nodes.Segment) and bool(self.schema.segments[rule.name].suppression)
+
+    def _dense(self, key: Any) -> int:
+        if not _is_one(key):
+            raise ArgumentError("not a key", found=type(key).__name__, allowed="a string or an integer")
+        return int(self._running().generation.keys.lookup([key])[0])
+
+
+class Query:
+    """A rule, parsed and bound to an index; made by `Index.prepare`."""
+
+    __slots__ = ("_index", "bound", "rule")
+
+    def __init__(self, index: Index, rule: Rule, bound: Bound) -> None:
+        self._index = index
+        self.rule = rule
+        self.bound = bound
+
+    def count(self, *, suppression: Suppression = False) -> int:
+        """How many customers the rule holds for, exactly."""
+        if suppression is False:
+            return self._index._running().count(self.bound)
+        return len(self.bitmap(suppression=suppression))
+
+    def bitmap(self, *, suppression: Suppression = False) -> BitMap:
+        """The dense ids of the customers that the rule holds for; the caller's own set."""
+        members = self._index._running().members(self.bound)
+        return members.copy() if suppression is False else members - self._index._suppressed(suppression)
+
+    def __repr__(self) -> str:
+        return f"<segdex.Query {self.rule}>"
+
+
+def _is_one(key: Any) -> bool:
+    return isinstance(key, str | int | np.integer) and not isinstance(key, bool)
+
+
+def _purposes(suppression: Sequence[str], known: set[str]) -> set[str]:
+    if isinstance(suppression, str):
+        raise ArgumentError("suppression", found=repr(suppression), allowed=f"a list: [{suppression!r}]")
+    for purpose in suppression:
+        if purpose not in known:
+            hint = nearest(str(purpose), known)
+            raise ArgumentError(
+                "no suppression segment has this purpose", found=repr(purpose), allowed=listed(known), hint=hint
+            )
+    return set(suppression)
+
+
+def _microseconds(as_of: str | dt.datetime | None) -> int:
+    if as_of is None:
+        return clock.to_microseconds(dt.datetime.now(dt.UTC))
+    try:
+        moment = dt.datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
+        aware = moment.tzinfo is not None
+    except (ValueError, AttributeError):
+        raise ArgumentError(
+            "as_of is no time", found=repr(as_of), allowed="ISO 8601 with a zone: 2026-06-30T00:00:00Z"
+        ) from None
+    if not aware:
+        raise ArgumentError("as_of has no zone", found=repr(as_of), hint="end it in Z, or in an offset: +05:30")
+    return clock.to_microseconds(moment)
+
+
+__all__ = ["Index", "Query", "build", "open"]

@@ -1,0 +1,193 @@
+"""What leaves an index: members with chosen columns, tables of counts, one customer's values."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from segdex.bitmap import roaring
+from segdex.bitmap.roaring import BitMap
+from segdex.errors import ArgumentError, RuleError, listed, nearest
+from segdex.query.execute import Executor
+from segdex.rules import nodes
+from segdex.rules.text import parse_value
+from segdex.schema.check import value_type
+from segdex.schema.types import ValueType
+from segdex.values.arrow import to_arrow
+from segdex.values.column import BOOLEANS, Column
+from segdex.values.compare import order_ranks
+from segdex.values.family import Family
+
+BATCH = 65_536
+"""Rows in a batch of members."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CountBy:
+    """How the members of a rule spread over the labels of a name.
+
+    Attributes:
+        rule: the rule's text.
+        by: the name.
+        counts: customers by label, in the order of the labels, ``missing`` last. None where the schema's
+            ``privacy.minimum_count`` withholds a small count. Tags may count a customer more than once.
+    """
+
+    rule: str
+    by: str
+    counts: Mapping[str, int | None]
+
+    def to_arrow(self) -> pa.Table:
+        """A table with a column named like the name, and ``count``."""
+        return pa.table({self.by: list(self.counts), "count": pa.array(self.counts.values(), pa.int64())})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Customer:
+    """Everything that the index holds of one customer, by name; families by category, where there is a value."""
+
+    attributes: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    bands: Mapping[str, Any]
+    stages: Mapping[str, Any]
+    segments: tuple[str, ...]
+
+
+def column_of(text: str, executor: Executor) -> Column:
+    """The column that *text* names: a name, or one category of a family.
+
+    Raises:
+        ArgumentError: there is no such name, or it does not give one value a customer.
+    """
+    catalog = executor.generation.catalog
+    try:
+        value = nodes.Name(text) if text in catalog.types else parse_value(text)
+        kind = value_type(value, catalog, catalog.customers())
+    except RuleError as error:
+        hint = nearest(text, catalog.types) or f"known names: {listed(catalog.types)}"
+        raise ArgumentError(f"no column {text!r}", found=error.problem, hint=hint) from None
+    if kind.family:
+        raise ArgumentError(f"{text!r} has one value a category", hint=f"name one: {text}['…']")
+    if isinstance(value, nodes.Name) and kind.role == "segment":
+        return _segment_column(value.name, executor)
+    if not isinstance(value, nodes.Name | nodes.Item | nodes.Call):
+        raise ArgumentError(f"{text!r} is no column", allowed="a name, name['category'] or an inline call")
+    return executor.customers.column(value)
+
+
+def _segment_column(name: str, executor: Executor) -> Column:
+    members = executor.members(executor.binder.bind_checked(nodes.Segment(name)))
+    codes = roaring.to_mask(members, executor.generation.count).astype(np.int32)
+    return Column(ValueType("bool"), codes, BOOLEANS)
+
+
+def members(
+    chosen: BitMap,
+    executor: Executor,
+    columns: Sequence[str],
+    limit: int | None,
+    order_by: str | None,
+    descending: bool,
+) -> pa.RecordBatchReader:
+    """The members as record batches: the key first, then *columns*; by dense id, or by the values of *order_by*."""
+    generation = executor.generation
+    held = {name: column_of(name, executor) for name in columns}
+    ids = roaring.to_ids(chosen)
+    if order_by is not None:
+        ids = _ordered(ids, column_of(order_by, executor), order_by, descending)
+    ids = ids[:limit]
+    key = generation.catalog.schema.customers.key
+    names = [key, *held]
+    if len(set(names)) < len(names):
+        raise ArgumentError("a column is named twice", found=", ".join(names))
+
+    def batch(part: roaring.Ids) -> pa.RecordBatch:
+        arrays = [generation.keys.take(part), *(to_arrow(column, part) for column in held.values())]
+        return pa.RecordBatch.from_arrays(arrays, names=names)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for start in range(0, len(ids), BATCH):
+            yield batch(ids[start : start + BATCH])
+
+    return pa.RecordBatchReader.from_batches(batch(ids[:0]).schema, batches())
+
+
+def _ordered(ids: roaring.Ids, column: Column, name: str, descending: bool) -> roaring.Ids:
+    """Ids by their values, missing ones last, ties by id."""
+    if column.offsets is not None:
+        raise ArgumentError(f"members cannot be ordered by {name!r}", found="tags")
+    picked = column.take(ids.astype(np.int64))
+    keys: np.ndarray[Any, Any] = picked.data
+    if picked.type.order is not None and picked.dictionary is not None:
+        keys = np.append(order_ranks(picked), -1)[picked.data]
+    if descending:
+        keys = -keys.astype(np.float64) if keys.dtype == np.float64 else -np.where(picked.known, keys, 0)
+    return ids[np.lexsort((keys, ~picked.known))]
+
+
+def count_by(chosen: BitMap, executor: Executor, name: str, text: str) -> CountBy:
+    """How the members in *chosen* spread over the labels of *name*."""
+    column = column_of(name, executor)
+    if column.dictionary is None:
+        raise ArgumentError(
+            f"{name!r} has no labels to count by", found=column.type.kind, hint="declare a band over it"
+        )
+    ids = roaring.to_ids(chosen)
+    labels = column.dictionary.to_pylist()
+    if column.offsets is not None:
+        counts, missing = _tag_counts(column, ids, len(labels))
+    else:
+        codes = column.data[ids]
+        counts = np.bincount(codes[codes >= 0], minlength=len(labels))
+        missing = int((codes < 0).sum())
+    places = order_ranks(column) if column.type.order is not None else np.zeros(len(labels), np.int64)
+    placed = sorted(range(len(labels)), key=lambda i: (places[i] < 0, places[i], i))
+    least = executor.generation.catalog.schema.privacy.minimum_count
+    shown = {labels[i]: int(counts[i]) for i in placed} | {"missing": missing}
+    return CountBy(text, name, {label: None if 0 < n < least else n for label, n in shown.items()})
+
+
+def _tag_counts(column: Column, ids: roaring.Ids, labels: int) -> tuple[np.ndarray[Any, Any], int]:
+    assert column.offsets is not None
+    starts, ends = column.offsets[ids], column.offsets[ids.astype(np.int64) + 1]
+    lengths = ends - starts
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths) + np.repeat(starts, lengths)
+    codes = column.data[within]
+    return np.bincount(codes[codes >= 0], minlength=labels), int((codes < 0).sum())
+
+
+def customer(at: int, executor: Executor) -> Customer:
+    """Everything that the index holds of the customer with dense id *at*."""
+    generation = executor.generation
+    schema = generation.catalog.schema
+    one = np.array([at], np.uint32)
+
+    def value(name: str) -> Any:
+        held = generation.values[name]
+        return _by_category(held, at) if isinstance(held, Family) else to_arrow(held, one)[0].as_py()
+
+    return Customer(
+        attributes={name: value(name) for name in schema.customers.attributes},
+        metrics={name: value(name) for name in schema.metrics},
+        bands={name: value(name) for name in schema.bands},
+        stages={name: value(name) for name in schema.stages},
+        segments=segments_of(at, executor),
+    )
+
+
+def segments_of(at: int, executor: Executor) -> tuple[str, ...]:
+    """The names of the segments that the customer with dense id *at* is in, as declared."""
+    names = executor.generation.catalog.schema.segments
+    return tuple(name for name in names if at in executor.members(executor.binder.bind_checked(nodes.Segment(name))))
+
+
+def _by_category(family: Family, at: int) -> dict[str, Any]:
+    """The values of one customer by category, for the categories in which there is a pair."""
+    places = np.flatnonzero(family.customers == at)
+    codes = np.searchsorted(family.offsets, places, side="right") - 1
+    values = to_arrow(family.column, places.astype(np.uint64)).to_pylist()
+    return {family.categories[int(code)].as_py(): value for code, value in zip(codes, values, strict=True)}

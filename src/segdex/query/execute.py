@@ -1,0 +1,132 @@
+"""A bound rule to a set of customers, by plain Roaring algebra.
+
+This is the obvious path: every operator is one operation on sets. It stays as the oracle of any faster engine.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import reduce
+from operator import and_
+
+from segdex.bitmap import roaring
+from segdex.bitmap.roaring import BitMap
+from segdex.generation import Generation
+from segdex.query.bind import All, Binder, Bound, Every, ForAny, Leaf, Named, Some, Without, substitute
+from segdex.query.customers import Customers
+from segdex.query.explain import Step
+from segdex.query.leaves import leaf_set, references
+from segdex.rules import nodes
+
+MOST_LEAVES = 1024
+"""How many sets of leaves a generation remembers."""
+
+
+class Executor:
+    """Answers bound rules over one generation. Safe from many threads; what it returns must not be changed."""
+
+    def __init__(self, generation: Generation) -> None:
+        self.generation = generation
+        self.customers = Customers(generation)
+        self.binder = Binder(generation.catalog)
+        self._leaves: OrderedDict[str, tuple[BitMap, str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def members(self, bound: Bound) -> BitMap:
+        """The customers of the universe that the rule holds for."""
+        match bound:
+            case Every():
+                return self.generation.universe
+            case Leaf(rule, text):
+                return self._leaf(rule, text)[0]
+            case All(parts):
+                return self._intersection(parts)
+            case Some(parts):
+                return roaring.union(self.members(part) for part in parts)
+            case Without(part):
+                return self.generation.universe - self.members(part)
+            case Named(name, part):
+                return self._remembered(f"segment {name}", lambda: (self.members(part), "segment"))[0]
+            case ForAny(_, _, text):
+                return self._remembered(text, lambda: (self._for_any(bound), "categories"))[0]
+
+    def count(self, bound: Bound) -> int:
+        """How many customers the rule holds for."""
+        match bound:
+            case All((left, Without(right))):
+                return self.members(left).difference_cardinality(self.members(right))
+            case All((left, right)):
+                return self.members(left).intersection_cardinality(self.members(right))
+            case Some((left, right)):
+                return self.members(left).union_cardinality(self.members(right))
+            case Without(part):
+                return len(self.generation.universe) - self.count(part)
+            case _:
+                return len(self.members(bound))
+
+    def trace(self, bound: Bound) -> Step:
+        """Run the rule step by step, with the count, the time and the way of each."""
+        started = time.perf_counter()
+        way, inner = "algebra", ()
+        match bound:
+            case Every():
+                name, way = "everyone", "universe"
+            case Leaf(rule, text):
+                name, way = text, self._leaf(rule, text)[1]
+            case ForAny(_, _, text):
+                name, way = text, "categories"
+            case All(parts):
+                name, inner = "and", tuple(self.trace(part) for part in parts)
+            case Some(parts):
+                name, inner = "or", tuple(self.trace(part) for part in parts)
+            case Without(part):
+                name, inner = "not", (self.trace(part),)
+            case Named(segment, part):
+                name, inner = f"segment {segment!r}", (self.trace(part),)
+        found = len(self.members(bound))
+        return Step(name, way, found, (time.perf_counter() - started) * 1e6, inner)
+
+    def _intersection(self, parts: tuple[Bound, ...]) -> BitMap:
+        """What is not negated is intersected, smallest first; what is negated is taken away."""
+        kept = sorted((self.members(part) for part in parts if not isinstance(part, Without)), key=len)
+        found = reduce(and_, kept) if kept else self.generation.universe
+        for part in parts:
+            if isinstance(part, Without):
+                found = found - self.members(part.part)
+        return found
+
+    def _leaf(self, rule: nodes.Rule, text: str) -> tuple[BitMap, str]:
+        def compute() -> tuple[BitMap, str]:
+            found, way = leaf_set(rule, self.generation, self.customers)
+            return found & self.generation.universe, way
+
+        return self._remembered(text, compute)
+
+    def _for_any(self, bound: ForAny) -> BitMap:
+        """The union over categories; a comparison of one family with constants looks at all pairs at once."""
+        items = [node for node in nodes.walk(bound.rule) if isinstance(node, nodes.Item)]
+        if bound.variable is None and len(references(bound.rule)) == 1:
+            return leaf_set(bound.rule, self.generation, self.customers)[0] & self.generation.universe
+        key = nodes.AnyCategory if bound.variable is None else nodes.Variable
+        ranged = [item for item in items if isinstance(item.key, key)]
+        found = BitMap()
+        for category in self.customers.categories(ranged):
+            part = self.binder.bind_checked(substitute(bound.rule, bound.variable, category))
+            found |= self.members(part)
+        return found
+
+    def _remembered(self, text: str, compute: Callable[[], tuple[BitMap, str]]) -> tuple[BitMap, str]:
+        with self._lock:
+            held = self._leaves.get(text)
+            if held is not None:
+                self._leaves.move_to_end(text)
+                return held
+        held = compute()
+        with self._lock:
+            self._leaves[text] = held
+            while len(self._leaves) > MOST_LEAVES:
+                self._leaves.popitem(last=False)
+        return held
