@@ -30,11 +30,11 @@ FormulaField: TypeAlias = Value | str
 Edge: TypeAlias = Decimal | dt.date | dt.datetime
 
 
-class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Base of everything that is declared: an unknown key is an error."""
 
 
-class Field(Declared):
+class Field(Declared, frozen=True, kw_only=True):
     """An attribute of a customer, a field of a stream, or a field of a lookup.
 
     *column* is the column of the source (default: the name). *lookup* is ``"lookup.field"``, reached through the
@@ -54,20 +54,20 @@ class Field(Declared):
     longitude: str | None = None
 
 
-class TimeColumn(Declared):
+class TimeColumn(Declared, frozen=True, kw_only=True):
     """The column of a stream's time; naive values are local to *zone* (default: the schema's)."""
 
     column: str
     zone: str | None = None
 
 
-class Gap(Declared):
+class Gap(Declared, frozen=True, kw_only=True):
     """A unit made of time: rows no further apart than *gap* are one session."""
 
     gap: Duration
 
 
-class Customers(Declared):
+class Customers(Declared, frozen=True, kw_only=True):
     """Where customers come from. *only* keeps keys that are seen only in streams out of the universe."""
 
     source: str | None = None
@@ -80,7 +80,7 @@ class Customers(Declared):
     attributes: dict[str, Field] = {}
 
 
-class Lookup(Declared):
+class Lookup(Declared, frozen=True, kw_only=True):
     """A dimension table: *key* identifies its rows, streams reach its fields."""
 
     source: str | None = None
@@ -88,7 +88,7 @@ class Lookup(Declared):
     fields: dict[str, Field] = {}
 
 
-class Stream(Declared):
+class Stream(Declared, frozen=True, kw_only=True):
     """What happened: one row an event. Without *time* it is a related table."""
 
     source: str | None = None
@@ -103,7 +103,7 @@ class Stream(Declared):
     fields: dict[str, Field] = {}
 
 
-class Part(Declared):
+class Part(Declared, frozen=True, kw_only=True):
     """One side of a ratio."""
 
     stream: str
@@ -111,7 +111,7 @@ class Part(Declared):
     having: RuleField | None = None
 
 
-class Term(Declared):
+class Term(Declared, frozen=True, kw_only=True):
     """One term of a score."""
 
     stream: str
@@ -120,7 +120,7 @@ class Term(Declared):
     by: str | None = None
 
 
-class Metric(Declared):
+class Metric(Declared, frozen=True, kw_only=True):
     """One value a customer, or with *by* one value a customer and category. Which keys a kind takes: `schema.kinds`."""
 
     kind: MetricKind
@@ -155,7 +155,7 @@ class Metric(Declared):
     end: dt.date | None = None
 
 
-class Band(Declared):
+class Band(Declared, frozen=True, kw_only=True):
     """Intervals of a metric or of a numeric, date or time attribute, by *edges* or by *quantiles*."""
 
     metric: str
@@ -165,7 +165,7 @@ class Band(Declared):
     among: RuleField | None = None
 
 
-class Stage(Declared):
+class Stage(Declared, frozen=True, kw_only=True):
     """One step of an ordered list; the first whose rule holds is the customer's stage."""
 
     name: str
@@ -174,7 +174,7 @@ class Stage(Declared):
     description: str | None = None
 
 
-class Label(Declared):
+class Label(Declared, frozen=True, kw_only=True):
     """Segments or scores made elsewhere."""
 
     source: str | None = None
@@ -183,7 +183,7 @@ class Label(Declared):
     score: str | None = None
 
 
-class Segment(Declared):
+class Segment(Declared, frozen=True, kw_only=True):
     """A named rule."""
 
     where: RuleField
@@ -194,20 +194,20 @@ class Segment(Declared):
     suppression: tuple[str, ...] = ()
 
 
-class Identities(Declared):
+class Identities(Declared, frozen=True, kw_only=True):
     """How several sources are merged into one customer."""
 
     trusted: tuple[str, ...]
     largest: int = 50
 
 
-class Privacy(Declared):
+class Privacy(Declared, frozen=True, kw_only=True):
     """The smallest count that tables of counts may show."""
 
     minimum_count: int = 0
 
 
-class Schema(Declared):
+class Schema(Declared, frozen=True, kw_only=True):
     """Everything that a business declares."""
 
     timezone: str = "UTC"

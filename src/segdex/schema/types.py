@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
 Kind: TypeAlias = Literal["category", "tags", "text", "id", "number", "integer", "bool", "date", "time"]
-Role: TypeAlias = Literal["attribute", "field", "metric", "band", "stage", "label", "segment"]
+Role: TypeAlias = Literal[
+    "attribute", "field", "metric", "band", "stage", "label", "segment", "literal", "computed"
+]  # fmt: skip
 
 
 class ValueType(msgspec.Struct, frozen=True):
@@ -19,7 +22,7 @@ class ValueType(msgspec.Struct, frozen=True):
         order: labels from least to greatest, where ``<`` and ``>`` are allowed on a category.
         family: one value for every category; a rule must say which.
         fold: strings are kept in lower case, so a literal is lowered too.
-        role: what declares it.
+        role: what declares it; ``literal`` for a constant of a rule, ``computed`` for arithmetic.
     """
 
     kind: Kind
@@ -43,6 +46,11 @@ class Scope(Protocol):
         """What the names are, for messages: ``"names of the schema"``, ``"fields of stream 'orders'"``."""
         ...
 
-    def names(self) -> dict[str, ValueType]:
+    @property
+    def stream(self) -> str | None:
+        """The stream whose rows or transactions the rule is about; None: the rule is about customers."""
+        ...
+
+    def names(self) -> Mapping[str, ValueType]:
         """Every name that has a value, segments included with role ``segment``."""
         ...

@@ -1,0 +1,115 @@
+"""The kinds of metrics in one table: what each needs and takes, which fields it accepts, what it gives.
+
+A kind has one or more *forms*; most have one, over a stream. ``days_since`` has another, over an attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias, get_args
+
+import msgspec
+
+from segdex.rules.windows import Lifetime
+from segdex.schema.model import Metric, MetricKind
+from segdex.schema.types import Kind, ValueType
+
+Fields: TypeAlias = Mapping[str, ValueType]
+
+NUMBERS: tuple[Kind, ...] = ("number", "integer")
+MOMENTS: tuple[Kind, ...] = ("date", "time")
+VALUES: tuple[Kind, ...] = ("category", "text", "id", "number", "integer", "bool", "date", "time")
+
+_ROWS = ("window", "where", "having")
+_FAMILY = (*_ROWS, "by")
+
+
+class Form(msgspec.Struct, frozen=True):
+    """One way to declare a kind.
+
+    Attributes:
+        needs: keys that must be given.
+        takes: keys that may be given.
+        gives: the type of the value; ``same``: that of the field.
+        accepts: types of the field, or of the attribute.
+        timed: whether the stream must have a time.
+    """
+
+    needs: tuple[str, ...]
+    takes: tuple[str, ...]
+    gives: Kind | Literal["same"]
+    accepts: tuple[Kind, ...] = ()
+    timed: bool = False
+
+
+KINDS: dict[str, tuple[Form, ...]] = {
+    "count": (Form(("stream",), _FAMILY, "integer"),),
+    "rows": (Form(("stream",), _FAMILY, "integer"),),
+    "sum": (Form(("stream", "field"), _FAMILY, "same", NUMBERS),),
+    "mean": (Form(("stream", "field"), _FAMILY, "number", NUMBERS),),
+    "min": (Form(("stream", "field"), _FAMILY, "same", NUMBERS),),
+    "max": (Form(("stream", "field"), _FAMILY, "same", NUMBERS),),
+    "median": (Form(("stream", "field"), _FAMILY, "number", NUMBERS),),
+    "distinct": (Form(("stream", "field"), _FAMILY, "integer", VALUES),),
+    "first": (Form(("stream",), _FAMILY, "time", timed=True),),
+    "last": (Form(("stream",), _FAMILY, "time", timed=True),),
+    "first_value": (Form(("stream", "field"), _ROWS, "same", VALUES, timed=True),),
+    "last_value": (Form(("stream", "field"), _ROWS, "same", VALUES, timed=True),),
+    "days_since": (
+        Form(("stream",), (*_FAMILY, "from"), "number", timed=True),
+        Form(("attribute",), (), "number", MOMENTS),
+    ),
+    "days_until": (
+        Form(("attribute",), ("every",), "number", MOMENTS),
+        Form(("stream", "field"), (*_ROWS, "every"), "number", MOMENTS),
+    ),
+    "years_since": (Form(("attribute",), (), "integer", ("date",)),),
+    "mean_gap": (Form(("stream",), _FAMILY, "number", timed=True),),
+    "share": (Form(("stream",), ("window", "where", "by", "weight", "count"), "number"),),
+    "ratio": (Form(("numerator", "denominator"), ("window", "by", "matched"), "number"),),
+    "formula": (Form(("formula",), (), "number"),),
+}
+
+LATER: frozenset[str] = frozenset(get_args(MetricKind)) - KINDS.keys()
+"""Kinds that a later version brings."""
+
+NOT_INLINE = frozenset({"ratio", "score", "formula"})
+"""Kinds that are declared in a schema only; a rule has arithmetic instead."""
+
+OPTIONS = ("weight", "count", "from", "every")
+"""Keys that an inline call writes as ``name = value``."""
+
+_DEFAULTS = {field.encode_name: field.default for field in msgspec.structs.fields(Metric) if not field.required}
+_ATTRIBUTES = {field.encode_name: field.name for field in msgspec.structs.fields(Metric)}
+
+
+def keys_of(kind: str) -> tuple[str, ...]:
+    """The keys that a metric of *kind* may have, ``kind`` first, in the order of the table."""
+    keys = [key for form in KINDS[kind] for key in (*form.needs, *form.takes)]
+    return ("kind", *dict.fromkeys(keys))
+
+
+def given(metric: Metric) -> tuple[str, ...]:
+    """The keys of *metric* that differ from their defaults, without ``kind``."""
+    return tuple(key for key, value in _DEFAULTS.items() if getattr(metric, _ATTRIBUTES[key]) != value)
+
+
+def form_of(metric: Metric) -> Form:
+    """The form that *metric* is declared in: the one with the fewest needs unmet, the first of equals."""
+    have = given(metric)
+    return min(KINDS[metric.kind], key=lambda form: sum(need not in have for need in form.needs))
+
+
+def metric_type(metric: Metric, fields: Fields) -> ValueType:
+    """The type of the metric's value, for a metric that was checked; *fields* are those of its stream."""
+    gives = form_of(metric).gives
+    family = metric.by is not None
+    if gives != "same":
+        return ValueType(gives, family=family, role="metric")
+    assert metric.field is not None  # noqa: S101 (every form that gives "same" needs a field)
+    return msgspec.structs.replace(fields[metric.field], family=family, role="metric")
+
+
+def timed_by_window(metric: Metric) -> bool:
+    """Whether the metric's window asks for a time."""
+    return not isinstance(metric.window, Lifetime)
