@@ -68,9 +68,7 @@ def derive(catalog: Catalog, tables: Tables, as_of: int, progress: Progress | No
     return generation
 
 
-def _banded(
-    declared: Band, executor: Executor, values: Mapping[str, Values]
-) -> tuple[Values, tuple[int | float, ...]]:
+def _banded(declared: Band, executor: Executor, values: Mapping[str, Values]) -> tuple[Values, tuple[int | float, ...]]:
     among = None
     if declared.among is not None:
         assert not isinstance(declared.among, str)

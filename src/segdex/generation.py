@@ -76,4 +76,3 @@ class Generation:
 
 MOST_LABELS = 4096
 """A column of more distinct values has no set for each of them: a scan of its codes is smaller and fast enough."""
-

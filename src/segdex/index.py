@@ -78,7 +78,7 @@ def build(
     return index
 
 
-def open(path: str | Path) -> Index:  # noqa: A001 (the public name is segdex.open)
+def open(path: str | Path) -> Index:
     """Open a saved index, mapped: start-up does not read it whole, processes share its pages.
 
     Raises:
@@ -167,7 +167,9 @@ class Index:
         if _is_one(key):
             at = self._dense(key)
             return collect.segments_of(at, executor) if at >= 0 else ()
-        return [collect.segments_of(int(at), executor) if at >= 0 else () for at in executor.generation.keys.lookup(key)]
+        return [
+            collect.segments_of(int(at), executor) if at >= 0 else () for at in executor.generation.keys.lookup(key)
+        ]
 
     def customer(self, key: Any) -> Customer:
         """Everything that the index holds of one customer.

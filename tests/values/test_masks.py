@@ -13,13 +13,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.oracle import rules as oracle
 
 from segdex.rules import nodes as n
 from segdex.rules.windows import Duration
 from segdex.schema.types import ValueType
 from segdex.values import clock, masks
 from segdex.values.column import BOOLEANS, MISSING, Column
-from tests.oracle import rules as oracle
 
 ZONE = ZoneInfo("America/New_York")
 AS_OF = dt.datetime(2026, 3, 8, 7, 30, tzinfo=dt.UTC)  # half an hour after clocks went forward
@@ -81,7 +81,9 @@ def _tags(kind: ValueType, values: list[Any]) -> Column:
     known = sorted({tag for v in values if v is not None for tag in v}, key=str.encode)
     items = [[-1] if v is None else sorted(known.index(tag) for tag in v) for v in values]
     offsets = np.cumsum([0, *(len(item) for item in items)]).astype(np.int64)
-    return Column(kind, np.array([c for item in items for c in item], np.int32), pa.array(known, pa.large_string()), offsets)
+    return Column(
+        kind, np.array([c for item in items for c in item], np.int32), pa.array(known, pa.large_string()), offsets
+    )
 
 
 class Table:
@@ -177,7 +179,9 @@ def test_a_literal_between_two_steps_of_a_scale_is_not_rounded(op: Any, literal:
 
 
 def test_a_folded_category_lowers_the_literal() -> None:
-    folded = Column(ValueType("category", fold=True), np.array([0, -1], np.int32), pa.array(["gold"], pa.large_string()))
+    folded = Column(
+        ValueType("category", fold=True), np.array([0, -1], np.int32), pa.array(["gold"], pa.large_string())
+    )
     table = Table([dict.fromkeys(TYPES)] * 2)
     table._columns["city"] = folded
     for rule in (

@@ -146,4 +146,3 @@ def _without_pairs(
     elif not held_by_rest:
         return BitMap()
     return roaring.from_mask(lacking)
-

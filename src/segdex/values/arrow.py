@@ -57,6 +57,4 @@ def _tags(column: Column, ids: npt.NDArray[np.unsignedinteger]) -> pa.Array:
     offsets = np.concatenate(([0], np.cumsum(lengths)))
     within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths) + np.repeat(starts, lengths)
     values = column.dictionary.take(pa.array(column.data[within])).cast(pa.string())
-    return pa.ListArray.from_arrays(
-        pa.array(offsets, pa.int32()), values, mask=pa.array(~known)
-    )
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, mask=pa.array(~known))

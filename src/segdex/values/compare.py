@@ -265,4 +265,3 @@ def _ranked(column: Column) -> Ints:
     known = column.known
     placed[known] = ranks[column.data[known]]
     return placed
-

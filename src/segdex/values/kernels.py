@@ -101,4 +101,4 @@ def compare_floats(left: Any, right: Any, accept: int, out: Any) -> None:
         if a != a or b != b:
             out[i] = False
         else:
-            out[i] = accepted((a > b) - (a < b), accept)
+            out[i] = accepted(int(a > b) - int(a < b), accept)
