@@ -1,0 +1,185 @@
+"""The one door to the operating system: every file that segdex opens, maps or writes goes through here.
+
+A failed call becomes a `StorageError` that names the path and the reason; a short write is continued. Tests put a
+faulty `OperatingSystem` in place of the real one, by overriding `perform`, to see what a full disk leaves behind.
+POSIX only: a folder must be open to `fsync`, and a rename must replace its target at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import fcntl
+import mmap
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from segdex.errors import LockedError, StorageError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_MOST_WRITTEN = 1 << 30  # Linux writes at most 2 GiB less a page in one call
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file that is being written: its path and its descriptor."""
+
+    path: Path
+    descriptor: int
+
+
+class OperatingSystem:
+    """Calls on files. Without state; one object may serve every thread.
+
+    Raises:
+        StorageError: the operating system refused.
+    """
+
+    def perform(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Make one call; the seam for tests."""
+        return function(*arguments, **named)
+
+    def _call(self, doing: str, path: Path, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        try:
+            return self.perform(function, *arguments, **named)
+        except OSError as error:
+            raise refused(doing, path, error) from error
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def map(self, path: Path) -> memoryview:
+        """The whole of a file as read-only bytes; pages are read when touched and shared by all processes.
+
+        The mapping lives as long as a view of it. A file that is cut short while mapped kills the process that
+        touches the lost pages: files of an index are never changed in place.
+        """
+        descriptor = self._call("open", path, os.open, path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            length = self._call("measure", path, os.fstat, descriptor).st_size
+            if length == 0:  # an empty mapping is not allowed
+                return memoryview(b"")
+            return memoryview(self._call("map", path, mmap.mmap, descriptor, length, access=mmap.ACCESS_READ))
+        finally:
+            os.close(descriptor)
+
+    def read(self, path: Path, most: int) -> bytes | None:
+        """The first *most* bytes of a small file; None where there is no such file."""
+        try:
+            descriptor = self.perform(os.open, path, os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise refused("open", path, error) from error
+        try:
+            data = b""
+            while len(data) < most and (more := self._call("read", path, os.read, descriptor, most - len(data))):
+                data += more
+            return data
+        finally:
+            os.close(descriptor)
+
+    def names(self, folder: Path) -> list[str]:
+        """The names in a folder, in order."""
+        return sorted(self._call("list", folder, os.listdir, folder))
+
+    def exists(self, path: Path) -> bool:
+        """Whether there is a file or folder at *path*."""
+        return self._mode(path) is not None
+
+    def is_folder(self, path: Path) -> bool:
+        """Whether there is a folder at *path*."""
+        mode = self._mode(path)
+        return mode is not None and stat.S_ISDIR(mode)
+
+    def _mode(self, path: Path) -> int | None:
+        try:
+            return self.perform(os.stat, path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise refused("look at", path, error) from error
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def create(self, path: Path) -> NewFile:
+        """Make a file that did not exist."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        return NewFile(path, self._call("create", path, os.open, path, flags, 0o666))
+
+    def write(self, file: NewFile, data: bytes | memoryview) -> None:
+        """Write all of *data* at the end of what was written."""
+        rest = memoryview(data).cast("B") if len(data) else memoryview(b"")
+        while len(rest):
+            written = self._call("write", file.path, os.write, file.descriptor, rest[:_MOST_WRITTEN])
+            rest = rest[written:]
+
+    def sync(self, file: NewFile) -> None:
+        """Wait until what was written is on the disk."""
+        self._call("sync", file.path, os.fsync, file.descriptor)
+
+    def close(self, file: NewFile) -> None:
+        """Close the file."""
+        self._call("close", file.path, os.close, file.descriptor)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Rename a file; whatever had the new name is replaced at once."""
+        self._call("rename", source, os.replace, source, target)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file."""
+        self._call("remove", path, os.unlink, path)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Wait until the names in a folder are on the disk."""
+        descriptor = self._call("open", folder, os.open, folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._call("sync", folder, os.fsync, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder and those above it, where they are not there yet."""
+        if not self.is_folder(folder):
+            if folder.parent != folder:
+                self.make_folder(folder.parent)
+            try:
+                self.perform(os.mkdir, folder)
+            except FileExistsError:
+                if not self.is_folder(folder):
+                    raise StorageError("cannot make the folder: a file has this name", place=str(folder)) from None
+            except OSError as error:
+                raise refused("make", folder, error) from error
+            self.sync_folder(folder.parent)
+
+    def lock(self, path: Path) -> NewFile:
+        """Hold the lock file at *path*, made if need be, until it is closed or the process ends.
+
+        Raises:
+            LockedError: another holds it.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        file = NewFile(path, self._call("open", path, os.open, path, flags, 0o666))
+        try:
+            self.perform(fcntl.flock, file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(file.descriptor)
+            if isinstance(error, BlockingIOError):
+                raise LockedError("another writer is at work on this index", place=str(path)) from None
+            raise refused("lock", path, error) from error
+        return file
+
+
+def refused(doing: str, path: Path, error: OSError) -> StorageError:
+    """What to raise where the operating system refused.
+
+    >>> str(refused("write", Path("a"), OSError(28, "No space left on device")))
+    'a: cannot write: No space left on device (ENOSPC)'
+    """
+    known = errno.errorcode.get(error.errno or 0)
+    symbol = f" ({known})" if known else ""
+    return StorageError(f"cannot {doing}: {error.strerror or error}{symbol}", place=str(path))
