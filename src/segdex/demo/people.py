@@ -82,6 +82,11 @@ class People:
         return np.asarray((self.until - self.since + 1) / 365.0, np.float64)
 
     @property
+    def listed(self) -> Bools:
+        """Who is in the table of customers; the others are known only by what they put into carts."""
+        return self.uniform("listed") >= 0.002
+
+    @property
     def consent(self) -> Bools:
         """Who agreed to e-mails, asked or not."""
         return self.uniform("consent") < 0.7
@@ -113,9 +118,9 @@ class Rows:
         self.ids = ids
 
     @classmethod
-    def of_people(cls, people: People, name: str, rates: Floats) -> Rows:
-        """A Poisson number of rows for each customer."""
-        counts = people.counts(name, rates)
+    def of_people(cls, people: People, name: str, rates: Floats, least: Ints | int = 0) -> Rows:
+        """A Poisson number of rows for each customer, or *least* if that is more."""
+        counts = np.maximum(people.counts(name, rates), least)
         owner, within = _spread(counts)
         return cls(people, name, owner, people.ids[owner] * (_MOST + 96) + within)
 

@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs
 import pyarrow.parquet as pq
 
 from segdex.demo.people import (
@@ -38,6 +37,7 @@ from segdex.demo.people import (
     whole,
 )
 from segdex.errors import ArgumentError
+from segdex.store import os
 
 __all__ = ["AS_OF", "SCHEMA", "Generated", "generate", "products", "write"]
 
@@ -103,7 +103,7 @@ def generate(customers: int, seed: int = 7) -> dict[str, pa.Table | Generated]:
 
 def write(folder: str | Path, customers: int, seed: int = 7) -> None:
     """Write the tables as Parquet files into *folder*, one a table, named as in the schema."""
-    pa.fs.LocalFileSystem().create_dir(str(folder), recursive=True)
+    os.OperatingSystem().make_folder(Path(folder).absolute())
     for name, table in generate(customers, seed).items():
         path = str(Path(folder) / f"{name}.parquet")
         if isinstance(table, pa.Table):
@@ -191,8 +191,7 @@ def _customers(people: People) -> Columns:
         "credit": pa.array(credit),
         "risk": pa.array(np.where(people.uniform("risk") < 0.05, np.nan, people.uniform("risk score"))),
     }
-    listed = pa.array(people.uniform("listed") >= 0.002)
-    return {name: column.filter(listed) for name, column in columns.items()}
+    return {name: column.filter(pa.array(people.listed)) for name, column in columns.items()}
 
 
 def _addresses(people: People) -> pa.Array:
@@ -303,7 +302,7 @@ def _visits(people: People) -> Columns:
 
 
 def _cart_adds(people: People) -> Columns:
-    rows = Rows.of_people(people, "carts", 1.2 * people.activity * people.years)
+    rows = Rows.of_people(people, "carts", 1.2 * people.activity * people.years, whole(~people.listed))
     product = _products(rows)
     return {
         "customer_id": pa.array(rows.of(people.ids)),
