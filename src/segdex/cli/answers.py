@@ -1,0 +1,218 @@
+"""What the commands find out, as data. Nothing here prints."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdex.errors import ArgumentError, SegdexError
+
+if TYPE_CHECKING:
+    from segdex.bitmap.roaring import BitMap
+    from segdex.generation import Predicate
+    from segdex.index import Index
+    from segdex.schema.model import Schema
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Count:
+    """How many customers a rule holds for.
+
+    Attributes:
+        rule: the rule as it was given.
+        count: the exact count.
+        as_of: the index's clock.
+        generation: the generation that answered.
+    """
+
+    rule: str
+    count: int
+    as_of: dt.datetime
+    generation: int
+
+
+def counts(index: Index, rules: Sequence[str]) -> list[Count]:
+    """The counts of *rules*, in their order."""
+    found = index.counts(rules)
+    return [Count(rule, count, index.as_of, index.generation) for rule, count in zip(rules, found, strict=True)]
+
+
+def split_names(text: str) -> list[str]:
+    """Names at commas, except those inside quotes, brackets and parentheses.
+
+    >>> split_names("country, value_share['food, fresh'],count(orders, 90d)")
+    ['country', "value_share['food, fresh']", 'count(orders, 90d)']
+    """
+    names, depth, quote, start = [], 0, "", 0
+    for at, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "[(":
+            depth += 1
+        elif letter in "])":
+            depth -= 1
+        elif letter == "," and depth == 0:
+            names.append(text[start:at])
+            start = at + 1
+    names.append(text[start:])
+    return [name.strip() for name in names if name.strip()]
+
+
+def suppression(purposes: Sequence[str], none: bool) -> bool | list[str]:
+    """The suppression that ``--purpose`` and ``--no-suppression`` ask for together.
+
+    Raises:
+        ArgumentError: both were given.
+    """
+    if none and purposes:
+        raise ArgumentError("--purpose and --no-suppression exclude each other")
+    return list(purposes) if purposes else not none
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PredicateFacts:
+    """One precomputed set: its name, label and category as in a rule, its members, containers and bytes."""
+
+    name: str
+    label: str | None
+    category: str | None
+    customers: int
+    containers: int
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Inspection:
+    """What an index holds.
+
+    Attributes:
+        as_of: the index's clock.
+        generation: the current generation.
+        generations: the generations in the folder.
+        epoch: the numbering of customers.
+        customers: the size of the universe.
+        schema: what is declared, by what it is: each name with its type, kind or metric.
+        streams: rows by stream.
+        predicates: the precomputed sets, in the order of their names.
+        containers: how many containers these have together.
+        bytes: of the current generation's file.
+    """
+
+    as_of: dt.datetime
+    generation: int
+    generations: list[int]
+    epoch: str
+    customers: int
+    schema: dict[str, dict[str, str]]
+    streams: dict[str, int]
+    predicates: list[PredicateFacts]
+    containers: int
+    bytes: int
+
+
+def inspect(path: Path) -> Inspection:
+    """What the index at *path* holds."""
+    from segdex.store import generations, snapshot
+    from segdex.store.os import OperatingSystem
+    from segdex.values import clock
+
+    system = OperatingSystem()
+    generation = generations.load(path)
+    predicates = [
+        _predicate(predicate, generation.predicates[predicate])
+        for predicate in sorted(generation.predicates, key=lambda each: [part or "" for part in each])
+    ]
+    return Inspection(
+        as_of=clock.from_microseconds(generation.as_of),
+        generation=generation.number,
+        generations=snapshot.generations(path, system),
+        epoch=generation.epoch,
+        customers=len(generation.universe),
+        schema=_declared(generation.catalog.schema),
+        streams={name: events.rows for name, events in generation.events.items()},
+        predicates=predicates,
+        containers=sum(each.containers for each in predicates),
+        bytes=snapshot.pointer(path, system).length,
+    )
+
+
+def _predicate(predicate: Predicate, members: BitMap) -> PredicateFacts:
+    facts = members.get_statistics()
+    held = sum(facts[f"n_bytes_{kind}_containers"] for kind in ("array", "run", "bitset"))
+    return PredicateFacts(*predicate, customers=len(members), containers=facts["n_containers"], bytes=held)
+
+
+def _declared(schema: Schema) -> dict[str, dict[str, str]]:
+    return {
+        "attributes": {name: field.type for name, field in schema.customers.attributes.items()},
+        "streams": {name: ", ".join(stream.fields) for name, stream in schema.streams.items()},
+        "metrics": {name: metric.kind for name, metric in schema.metrics.items()},
+        "bands": {name: band.metric for name, band in schema.bands.items()},
+        "stages": {name: ", ".join(stage.name for stage in steps) for name, steps in schema.stages.items()},
+        "segments": {name: str(segment.where) for name, segment in schema.segments.items()},
+    }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verification:
+    """What is wrong with an index.
+
+    Attributes:
+        path: the folder.
+        ok: nothing is.
+        damage: every fault that was found, each with file, section and offset.
+    """
+
+    path: str
+    ok: bool
+    damage: list[str]
+
+
+def verify(path: Path) -> Verification:
+    """Check every byte of the index at *path*, then load it, which checks what the bytes mean.
+
+    Raises:
+        ArgumentError: *path* is no index.
+    """
+    from segdex.store import generations, snapshot
+    from segdex.store.os import OperatingSystem
+
+    damage = [str(error) for error in snapshot.verify(path, OperatingSystem())]
+    if not damage:
+        try:
+            generations.load(path)
+        except SegdexError as error:
+            damage = [str(error)]
+    return Verification(str(path), not damage, damage)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Warmup:
+    """How long compiling took.
+
+    Attributes:
+        kernels: how many there are.
+        seconds: to compile them, or to load them where they were compiled before.
+        folder: where they are kept; None: nowhere.
+    """
+
+    kernels: int
+    seconds: float
+    folder: Path | None
+
+
+def warmup(tell: Callable[[str, int, int], None]) -> Warmup:
+    """Compile every kernel, telling which is next."""
+    from segdex import jit
+
+    start = time.perf_counter()
+    total = len(jit.kernels())
+    for done, kernel in enumerate(jit.warmup()):
+        tell(f"compiling {kernel.__name__}", done, total)
+    return Warmup(total, time.perf_counter() - start, jit.cache_dir())
