@@ -1,0 +1,245 @@
+"""The façade, on a shop small enough to check by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pyarrow as pa
+import pyroaring
+import pytest
+
+import segdex
+from tests.query import shop
+
+
+@pytest.fixture(scope="module")
+def index() -> Iterator[segdex.Index]:
+    with shop.index() as made:
+        yield made
+
+
+def keys(index: segdex.Index, rule: str) -> list[str]:
+    return index.members(rule, suppression=False).read_all()["customer_id"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("everyone", ["ann", "bob", "cat", "dan", "eve"]),
+        ("orders_3m > 0", ["ann"]),
+        ("count(orders) = 2", ["ann"]),
+        ("count(orders) = 0", ["cat", "dan", "eve"]),  # eve's order is in the future
+        ("spend = 100", ["ann"]),
+        ("spend < 0.01", ["cat", "dan", "eve"]),
+        ("value_share['garden'] = 0.8", ["ann"]),
+        ("value_share[any] >= 0.8", ["ann", "bob"]),
+        ("any c (value_share[c] > 0.1 and value_share[c] < 0.3)", ["ann"]),
+        ("affinity['toys'] = '..0.5'", ["ann"]),
+        ("affinity['never'] = '..0.5'", ["ann", "bob"]),
+        ("value_share['toys'] is missing", ["cat", "dan", "eve"]),
+        ("country != 'IN'", ["bob"]),
+        ("not country = 'IN'", ["bob", "cat", "eve"]),
+        ("country in ('IN', 'XX')", ["ann", "dan"]),
+        ("income >= 'low'", ["ann", "bob"]),
+        ("income is known", ["ann", "bob", "dan"]),
+        ("tags has any ('vip', 'beta')", ["ann", "dan"]),
+        ("tags has none ('vip')", ["bob", "dan"]),
+        ("email ends with '@gmail.com'", ["ann"]),
+        ("email ends with '@gmail.com' ignoring case", ["ann", "dan"]),
+        ("recency = 'hot'", ["ann"]),
+        ("recency > 'warm'", ["bob"]),
+        ("recency is missing", ["cat", "dan", "eve"]),
+        ("lifecycle = 'lead'", ["cat", "dan", "eve"]),
+        ("lifecycle is missing", ["bob"]),
+        ("segment 'good'", ["ann"]),
+        ("birth_date < 1990-01-01", ["dan"]),
+        ("birth_date <= 1990-01-01", ["ann", "dan"]),
+        ("years_since(birth_date) >= 46", ["dan"]),
+        ("did(orders, 7d)", ["ann"]),
+        ("sum(orders.amount, where department = 'garden') > 79.99", ["ann"]),
+        ("count(orders, having amount >= 50) = 2", ["ann"]),
+        ("spend > 2 * sum(orders.amount, 90d) - 1", ["ann", "bob", "cat", "dan", "eve"]),
+    ],
+)
+def test_a_rule_finds_its_members(index: segdex.Index, rule: str, expected: list[str]) -> None:
+    assert keys(index, rule) == expected
+    assert index.count(rule) == len(expected)
+    assert index.prepare(rule).count() == len(expected)
+    assert index.count(segdex.Rule.from_json(segdex.parse(rule).to_json())) == len(expected)
+    assert [key for key in ("ann", "bob", "cat", "dan", "eve") if index.contains(rule, key)] == expected
+
+
+def test_counts_answers_many_rules_in_their_order(index: segdex.Index) -> None:
+    assert index.counts(["everyone", "spend > 50", segdex.field("spend") > 50]) == [5, 1, 1]
+
+
+def test_bitmaps_and_keys_go_both_ways(index: segdex.Index) -> None:
+    everyone = index.bitmap("everyone")
+    assert isinstance(everyone, pyroaring.BitMap)
+    assert index.keys(everyone).to_pylist() == ["ann", "bob", "cat", "dan", "eve"]
+    assert index.keys(index.ids(["dan", "nobody", "ann"])).to_pylist() == ["ann", "dan"]
+    assert index.keys(index.ids("dan")).to_pylist() == ["dan"]
+    everyone.clear()
+    assert index.count("everyone") == 5, "a bitmap that was handed out is the caller's own"
+
+
+def test_keys_refuses_a_set_of_another_index(index: segdex.Index) -> None:
+    with pytest.raises(segdex.ArgumentError, match="dense id 5"):
+        index.keys(pyroaring.BitMap([5]))
+    with pytest.raises(segdex.ArgumentError, match=r"pyroaring\.BitMap"):
+        index.keys([1, 2])  # type: ignore[arg-type]
+
+
+def test_contains_and_segments_of_take_one_key_or_a_list(index: segdex.Index) -> None:
+    assert index.contains("spend > 50", ["ann", "nobody", "bob"]) == [True, False, False]
+    assert index.contains("everyone", "nobody") is False
+    assert index.segments_of("ann") == ("spenders", "good")
+    assert index.segments_of(["bob", "nobody"]) == [("no_email", "minors"), ()]
+
+
+def test_customer_tells_everything(index: segdex.Index) -> None:
+    ann = index.customer("ann")
+    assert ann.attributes["birth_date"] == dt.date(1990, 1, 1)
+    assert ann.attributes["tags"] == ["beta", "vip"]
+    assert ann.metrics["spend"] == Decimal("100.00")
+    assert ann.metrics["value_share"] == {"garden": 0.8, "toys": 0.2}
+    assert ann.bands == {"recency": "hot", "affinity": {"garden": "0.5..", "toys": "..0.5"}}
+    assert ann.stages == {"lifecycle": "active"}
+    assert ann.segments == ("spenders", "good")
+    assert index.customer("eve").attributes["country"] is None
+
+
+def test_an_unknown_customer_is_refused_without_the_key(index: segdex.Index) -> None:
+    with pytest.raises(segdex.ArgumentError) as caught:
+        index.customer("secret-key")
+    assert "secret-key" not in str(caught.value)
+
+
+def test_members_carry_columns_order_and_limit(index: segdex.Index) -> None:
+    table = index.members(
+        "everyone", columns=["spend", "country", "value_share['toys']", "good", "recency", "tags", "birth_date"],
+        order_by="spend", descending=True, suppression=False,
+    ).read_all()  # fmt: skip
+    assert table.column_names[0] == "customer_id"
+    assert table["customer_id"].to_pylist() == ["ann", "bob", "cat", "dan", "eve"]
+    assert table["spend"].type == pa.decimal128(38, 2)
+    assert table["spend"].to_pylist()[:3] == [Decimal("100.00"), Decimal("40.00"), Decimal("0.00")]
+    assert table["value_share['toys']"].to_pylist() == [0.2, 1.0, None, None, None]
+    assert table["good"].to_pylist() == [True, False, False, False, False]
+    assert table["recency"].to_pylist() == ["hot", "cold", None, None, None]
+    assert table["tags"].to_pylist() == [["beta", "vip"], [], None, ["beta"], None]
+    ordered = index.members("everyone", order_by="since_order", limit=3, suppression=False).read_all()
+    assert ordered["customer_id"].to_pylist() == ["ann", "bob", "cat"], "missing values come last"
+    by_income = index.members("income is known", order_by="income", suppression=False).read_all()
+    assert by_income["customer_id"].to_pylist() == ["dan", "bob", "ann"], "outside the order comes first"
+
+
+def test_suppression_is_the_default_of_members_and_never_of_count(index: segdex.Index) -> None:
+    assert index.count("everyone") == 5
+    assert index.members("everyone").read_all()["customer_id"].to_pylist() == ["ann", "dan"]
+    assert index.count("everyone", suppression=True) == 2
+    assert index.count("everyone", suppression=["ads"]) == 4
+    exported = index.members("segment 'no_email'").read_all()["customer_id"].to_pylist()
+    assert exported == ["bob", "cat", "eve"], "a bare reference to a suppression segment is exported whole"
+    with pytest.raises(segdex.ArgumentError, match="'email'"):
+        index.count("everyone", suppression=["emial"])
+    with pytest.raises(segdex.ArgumentError, match="a list"):
+        index.count("everyone", suppression="email")
+
+
+def test_count_by_includes_missing(index: segdex.Index) -> None:
+    assert dict(index.count_by("everyone", "recency").counts) == {"hot": 1, "warm": 0, "cold": 1, "missing": 3}
+    assert dict(index.count_by("everyone", "country").counts) == {"AE": 1, "IN": 2, "missing": 2}
+    assert dict(index.count_by("everyone", "income").counts) == {"low": 1, "high": 1, "odd": 1, "missing": 2}
+    assert dict(index.count_by("everyone", "tags").counts) == {"beta": 2, "vip": 1, "missing": 2}
+    assert dict(index.count_by("everyone", "affinity['toys']").counts) == {"..0.5": 1, "0.5..": 1, "missing": 3}
+    assert dict(index.count_by("everyone", "good").counts) == {"false": 4, "true": 1, "missing": 0}
+    with pytest.raises(segdex.ArgumentError, match="band"):
+        index.count_by("everyone", "spend")
+    with pytest.raises(segdex.ArgumentError, match="recency"):
+        index.count_by("everyone", "recencyy")
+
+
+def test_check_warns_without_running(index: segdex.Index) -> None:
+    good = index.check("country = 'INN' and country != 'AE' and count(orders, 7d) > 0")
+    assert good.valid
+    assert any("'INN'" in warning and "'IN'" in warning for warning in good.warnings)
+    assert any("2 customers" in warning for warning in good.warnings)
+    assert good.streams == ("orders",)
+    bad = index.check("contry = 'IN'")
+    assert not bad.valid
+    assert "country" in str(bad.problem)
+    assert "column 1" in str(bad.problem)
+
+
+def test_explain_shows_the_plan_with_actual_counts(index: segdex.Index) -> None:
+    told = index.explain("spend > 10 and not segment 'no_email'")
+    assert told.count == 1
+    assert told.suppressed == 0
+    assert [part.count for part in told.plan.parts] == [2, 2]
+    assert "no_email" in str(told)
+    assert "2026-06-30T00:00:00Z" in str(told)
+
+
+@pytest.mark.parametrize(
+    ("rule", "hint"),
+    [
+        ("spnd > 5", "spend"),
+        ("segment 'goodd'", "good"),
+        ("value_share > 0.5", "value_share\\["),
+        ("spend['x'] > 5", "spend"),
+        ("country > 'IN'", "order"),
+        ("spend = 'x'", "number"),
+        ("income < 'middling'", "low"),
+        ("count(ordrs) > 1", "orders"),
+        ("count(orders, where colour = 'x') > 1", "department"),
+        ("spend", "= true"),
+    ],
+)
+def test_a_wrong_rule_says_where_and_what(index: segdex.Index, rule: str, hint: str) -> None:
+    with pytest.raises(segdex.RuleError, match=hint) as caught:
+        index.count(rule)
+    assert "line 1, column" in str(caught.value)
+
+
+def test_wrong_arguments_are_refused(index: segdex.Index) -> None:
+    with pytest.raises(segdex.ArgumentError, match="text or"):
+        index.count(5)  # type: ignore[arg-type]
+    with pytest.raises(segdex.ArgumentError, match="limit"):
+        index.members("everyone", limit=-1)
+    with pytest.raises(segdex.ArgumentError, match="no column"):
+        index.members("everyone", columns=["spnd"])
+    with pytest.raises(segdex.ArgumentError, match="zone"):
+        segdex.build(shop.SCHEMA, as_of="2026-06-30T00:00:00", sources={})
+
+
+def test_a_closed_index_says_so() -> None:
+    with shop.index() as made:
+        query = made.prepare("everyone")
+    with pytest.raises(segdex.ClosedError):
+        made.count("everyone")
+    with pytest.raises(segdex.ClosedError):
+        query.count()
+    assert "closed" in repr(made)
+
+
+def test_many_threads_get_the_same_answers(index: segdex.Index) -> None:
+    rules = ["spend > 10 and not segment 'no_email'", "value_share[any] > 0.5", "count(orders, 90d) > 0"] * 5
+    expected = index.counts(rules)
+    found: list[list[int]] = []
+    threads = [threading.Thread(target=lambda: found.append(index.counts(rules))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 8
+
+
+def test_the_index_tells_about_itself(index: segdex.Index) -> None:
+    assert index.as_of == dt.datetime(2026, 6, 30, tzinfo=dt.UTC)
+    assert len(index) == 5
+    assert index.generation == 1
+    assert "5 customers" in repr(index)
