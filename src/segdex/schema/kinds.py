@@ -106,7 +106,7 @@ def metric_type(metric: Metric, fields: Fields) -> ValueType:
     family = metric.by is not None
     if gives != "same":
         return ValueType(gives, family=family, role="metric")
-    assert metric.field is not None  # noqa: S101 (every form that gives "same" needs a field)
+    assert metric.field is not None
     return msgspec.structs.replace(fields[metric.field], family=family, role="metric")
 
 

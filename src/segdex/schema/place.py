@@ -44,15 +44,20 @@ class Spot:
         return Spot(self.origin, (*self.path, *keys))
 
     @property
-    def place(self) -> str | None:
-        """``schema.toml: metrics.orders_3m.window``; names that are not plain are quoted."""
-        inside = ""
+    def inside(self) -> str:
+        """``metrics.orders_3m.window``; names that are not plain are quoted."""
+        text = ""
         for key in self.path:
             if isinstance(key, int):
-                inside += f"[{key}]"
+                text += f"[{key}]"
             else:
-                inside += ("." if inside else "") + (key if _BARE.fullmatch(key) else f'"{key}"')
-        return ": ".join(part for part in (self.origin.file, inside) if part) or None
+                text += ("." if text else "") + (key if _BARE.fullmatch(key) else f'"{key}"')
+        return text
+
+    @property
+    def place(self) -> str | None:
+        """``schema.toml: metrics.orders_3m.window``."""
+        return ": ".join(part for part in (self.origin.file, self.inside) if part) or None
 
     def fault(self, problem: str, **parts: str | None) -> SchemaError:
         """The error that says what is wrong here; *parts* are found, allowed and hint."""

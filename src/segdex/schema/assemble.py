@@ -1,0 +1,173 @@
+"""From declarations to a catalog: one namespace, types, references, rules, and the order of computation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import msgspec
+
+from segdex.errors import RuleError, SchemaError
+from segdex.rules import nodes
+from segdex.schema import bands, fields
+from segdex.schema.catalog import Catalog, Names
+from segdex.schema.check import check_formula, check_rule
+from segdex.schema.metrics import Fault, check_metric
+from segdex.schema.model import Metric, Schema, Stage
+from segdex.schema.place import Origin, Spot
+from segdex.schema.types import ValueType
+from segdex.schema.unsupported import refuse_unsupported
+
+_PARTS = ("numerator", "denominator")
+
+
+def assemble(schema: Schema, origin: Origin, base: Path | None) -> Catalog:
+    """Check everything that *schema* says.
+
+    Raises:
+        SchemaError: a name, a reference, a type or a rule is wrong, or declarations use each other in a circle.
+    """
+    root = Spot(origin)
+    refuse_unsupported(schema, root)
+    zone = fields.zone_of(schema.timezone, root.at("timezone"))
+    declared = _namespace(schema, root)
+    fields.check_fields(schema, root)
+    # The one mapping of types grows: each step needs those of the steps before.
+    types = {name: fields.field_type(each, "attribute") for name, each in schema.customers.attributes.items()}
+    catalog = Catalog(schema, zone, types, (), fields.stream_types(schema, root), base)
+    for name, metric in schema.metrics.items():
+        check_metric(metric, catalog, _faults(root.at("metrics", name)))
+        types[name] = catalog.metric_type(metric)
+    settled = {name: bands.settle(band, types, zone, root.at("bands", name)) for name, band in schema.bands.items()}
+    types |= {name: bands.band_type(band, types) for name, band in settled.items()}
+    types |= {name: ValueType("category", role="stage") for name in schema.stages}
+    types |= {name: ValueType("bool", role="segment") for name in schema.segments}
+    schema = msgspec.structs.replace(schema, bands=settled)
+    rules = _Rules(Catalog(schema, zone, types, (), catalog.fields, base), root)
+    rules.streams()
+    order = _order({name: rules.uses(name, spot) for name, spot in declared.items()}, declared)
+    return Catalog(schema, zone, types, order, catalog.fields, base)
+
+
+def _faults(spot: Spot) -> Fault:
+    """Errors about the keys of what is declared at *spot*."""
+
+    def fault(key: str, problem: str, **parts: str | None) -> SchemaError:
+        return (spot.at(*key.split(".")) if key else spot).fault(problem, **parts)
+
+    return fault
+
+
+def _namespace(schema: Schema, root: Spot) -> dict[str, Spot]:
+    """Where every name is declared.
+
+    Raises:
+        SchemaError: a name is declared twice.
+    """
+    tables: list[tuple[Spot, Iterable[str]]] = [
+        (root.at("customers", "attributes"), schema.customers.attributes),
+        *((root.at(key), getattr(schema, key)) for key in ("metrics", "bands", "stages", "segments")),
+    ]
+    declared: dict[str, Spot] = {}
+    for table, names in tables:
+        for name in names:
+            spot = table.at(name)
+            if name in declared:
+                raise spot.fault(f"the name {name!r} is taken", found=f"it is declared at {declared[name].inside}")
+            declared[name] = spot
+    return declared
+
+
+class _Rules:
+    """Checks every rule of a schema, and tells what each declaration uses."""
+
+    def __init__(self, catalog: Catalog, root: Spot) -> None:
+        self._catalog = catalog
+        self._root = root
+
+    def streams(self) -> None:
+        """Check the rules that say which rows of a stream count."""
+        for name, stream in self._catalog.schema.streams.items():
+            self._rule(stream.where, self._catalog.rows(name), self._root.at("streams", name, "where"))
+
+    def uses(self, name: str, spot: Spot) -> set[str]:
+        """Check the rules of the declaration at *spot*; the names that they refer to."""
+        schema, customers = self._catalog.schema, self._catalog.customers()
+        if name in schema.metrics:
+            return self._metric(schema.metrics[name], spot)
+        if name in schema.bands:
+            band = schema.bands[name]
+            return {band.metric} | self._rule(band.among, customers, spot.at("among"))
+        if name in schema.stages:
+            return self._stages(schema.stages[name], spot)
+        if name in schema.segments:
+            return self._rule(schema.segments[name].where, customers, spot.at("where"))
+        return set()
+
+    def _metric(self, metric: Metric, spot: Spot) -> set[str]:
+        for part, inside in ((metric, spot), *((getattr(metric, key), spot.at(key)) for key in _PARTS)):
+            if part is not None and part.stream is not None:
+                self._rule(part.where, self._catalog.rows(part.stream), inside.at("where"))
+                self._rule(part.having, self._catalog.transactions(part.stream), inside.at("having"))
+        if metric.formula is None:
+            return set()
+        assert not isinstance(metric.formula, str)
+        try:
+            check_formula(metric.formula, self._catalog)
+        except RuleError as error:
+            raise spot.at("formula").wrap(error) from None
+        return _names(metric.formula)
+
+    def _stages(self, stages: tuple[Stage, ...], spot: Spot) -> set[str]:
+        if not stages:
+            raise spot.fault("no stages", allowed="at least one")
+        names: set[str] = set()
+        used: set[str] = set()
+        for position, stage in enumerate(stages):
+            if stage.name in names:
+                raise spot.at(position, "name").fault("a stage stands twice", found=repr(stage.name))
+            names.add(stage.name)
+            used |= self._rule(stage.where, self._catalog.customers(), spot.at(position, "where"))
+        return used
+
+    def _rule(self, rule: nodes.Rule | str | None, scope: Names, spot: Spot) -> set[str]:
+        """Check one rule, if there is one; the names that it refers to."""
+        if rule is None:
+            return set()
+        assert not isinstance(rule, str)
+        try:
+            check_rule(rule, self._catalog, scope, spot.origin.positions.get(spot.path))
+        except RuleError as error:
+            raise spot.wrap(error) from None
+        return _names(rule)
+
+
+def _names(node: nodes.Node) -> set[str]:
+    """The declared names below *node*; inside a call names are fields."""
+    found: set[str] = set()
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, nodes.Name | nodes.Segment):
+            found.add(current.name)
+        elif not isinstance(current, nodes.Call):
+            stack.extend(nodes.children(current))
+    return found
+
+
+def _order(uses: dict[str, set[str]], declared: dict[str, Spot]) -> tuple[str, ...]:
+    """What is computed, each after what it uses; otherwise as declared."""
+    attributes = {name for name, spot in declared.items() if spot.path[0] == "customers"}
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for name in declared:
+        sorter.add(name, *sorted(uses[name]))
+    try:
+        return tuple(name for name in sorter.static_order() if name not in attributes)
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))  # graphlib names what is used before what uses it
+        first = min(circle, key=list(declared).index)
+        turn = circle.index(first)
+        named = [*circle[turn:-1], *circle[:turn], first]
+        spelled = " uses ".join(map(repr, named))
+        raise declared[first].fault("declarations use each other in a circle", found=spelled) from None

@@ -1,0 +1,84 @@
+"""A schema whose names and types are known: what every rule is checked and bound against."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from segdex.schema import kinds
+from segdex.schema.model import Metric, Schema
+from segdex.schema.types import ValueType
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Names:
+    """A `Scope`: the names that a rule may use in one place."""
+
+    place: str
+    declared: Mapping[str, ValueType]
+    stream: str | None = None
+
+    def names(self) -> Mapping[str, ValueType]:
+        """Every name that has a value."""
+        return self.declared
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalog:
+    """A checked schema.
+
+    Attributes:
+        schema: what was declared; every rule and formula is a tree of nodes, and correct.
+        zone: the schema's time zone.
+        types: the type of every declared name; a segment has the role ``segment``.
+        order: metrics, bands, stages and segments, each after what it uses.
+        fields: for every stream the types of its fields.
+        base: the folder that relative paths start at; None: the current one.
+    """
+
+    schema: Schema
+    zone: ZoneInfo
+    types: Mapping[str, ValueType]
+    order: tuple[str, ...]
+    fields: Mapping[str, Mapping[str, ValueType]]
+    base: Path | None = None
+
+    def customers(self) -> Names:
+        """The names of a rule about customers: everything declared."""
+        return self._customers
+
+    def rows(self, stream: str) -> Names:
+        """The names of a ``where`` over the rows of *stream*: its fields."""
+        return self._rows[stream]
+
+    def transactions(self, stream: str) -> Names:
+        """The names of a ``having`` over the transactions of *stream*: its numeric fields, summed."""
+        return self._transactions[stream]
+
+    def metric_type(self, metric: Metric) -> ValueType:
+        """The type of a metric that was declared here or came from `segdex.schema.calls.metric_of`."""
+        return kinds.metric_type(metric, self.fields.get(metric.stream or "", {}))
+
+    @functools.cached_property
+    def _customers(self) -> Names:
+        return Names("names of the schema", self.types)
+
+    @functools.cached_property
+    def _rows(self) -> dict[str, Names]:
+        return {name: Names(f"fields of stream {name!r}", held, name) for name, held in self.fields.items()}
+
+    @functools.cached_property
+    def _transactions(self) -> dict[str, Names]:
+        return {name: self._transactions_of(name) for name in self.fields}
+
+    def _transactions_of(self, name: str) -> Names:
+        stream = self.schema.streams[name]
+        summed = {
+            field: kind
+            for field, kind in self.fields[name].items()
+            if kind.numeric and not (stream.unit is not None and stream.fields[field].per == "row")
+        }
+        return Names(f"numbers of a transaction of stream {name!r}", summed, name)

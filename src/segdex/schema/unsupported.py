@@ -1,0 +1,55 @@
+"""Parts of a schema that can be written down but not yet be answered: refused by name, never passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from segdex.schema.model import Customers, Field, Gap, Schema, Stream
+from segdex.schema.place import Spot, later
+
+_CUSTOMERS = ("version", "order", "name", "priority")
+_STREAM = ("id", "version", "deleted", "retain")
+
+
+def refuse_unsupported(schema: Schema, root: Spot) -> None:
+    """Raise for the first part that a later version brings.
+
+    Raises:
+        SchemaError: there is one.
+    """
+    for spot, what in _found(schema, root):
+        raise spot.fault(later(what))
+
+
+def _found(schema: Schema, root: Spot) -> Iterator[tuple[Spot, str]]:
+    if schema.identities is not None:
+        yield root.at("identities"), "merging identities"
+    if schema.labels:
+        yield root.at("labels", next(iter(schema.labels))), "a label from elsewhere"
+    yield from _customers(schema.customers, root.at("customers"))
+    for name, lookup in schema.lookups.items():
+        yield from _fields(lookup.fields, root.at("lookups", name, "fields"))
+    for name, stream in schema.streams.items():
+        yield from _stream(stream, root.at("streams", name))
+
+
+def _customers(customers: Customers, spot: Spot) -> Iterator[tuple[Spot, str]]:
+    for key in _CUSTOMERS:
+        if getattr(customers, key) is not None:
+            yield spot.at(key), f"{key!r} of customers"
+    yield from _fields(customers.attributes, spot.at("attributes"))
+
+
+def _stream(stream: Stream, spot: Spot) -> Iterator[tuple[Spot, str]]:
+    for key in _STREAM:
+        if getattr(stream, key) is not None:
+            yield spot.at(key), f"{key!r} of a stream"
+    if isinstance(stream.unit, Gap):
+        yield spot.at("unit"), "a unit by gaps of time"
+    yield from _fields(stream.fields, spot.at("fields"))
+
+
+def _fields(fields: dict[str, Field], spot: Spot) -> Iterator[tuple[Spot, str]]:
+    for name, field in fields.items():
+        if field.type == "geo":
+            yield spot.at(name, "type"), "the type 'geo'"
