@@ -1,0 +1,224 @@
+"""A generation as the sections of a file, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from segdex.bitmap import roaring
+from segdex.bitmap.roaring import BitMap
+from segdex.errors import CorruptError, SegdexError
+from segdex.generation import Generation, Predicate, Values
+from segdex.schema.catalog import Catalog
+from segdex.schema.load import load as load_schema
+from segdex.schema.types import ValueType
+from segdex.store import portable, snapshot
+from segdex.store.codec import ColumnForm, Decoder, Encoder, EventsForm, FamilyForm, Form, KeysForm, joined
+from segdex.store.container import Natural, Reader, Writer
+from segdex.store.lazy import Lazy
+from segdex.store.os import OperatingSystem
+from segdex.values.column import MISSING
+from segdex.values.family import Family
+
+SCHEMA = "schema"
+DESCRIPTION = "description"
+
+
+class Description(Form, frozen=True):
+    """What the section ``description`` says, as MessagePack: which objects there are, and how to find them.
+
+    Attributes:
+        predicates: name, label and category of each set; the set is section ``predicates/N``, N being its position.
+    """
+
+    as_of: int
+    epoch: str
+    keys: KeysForm
+    values: dict[str, ColumnForm | FamilyForm]
+    events: dict[str, EventsForm]
+    predicates: list[tuple[str, str | None, str | None]]
+    fitted: dict[str, tuple[int | float, ...]]
+    customers: Natural
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Description)
+
+
+# --- saving ------------------------------------------------------------------------------------------------------
+
+
+def save(generation: Generation, folder: Path, system: OperatingSystem | None = None) -> int:
+    """Write *generation* as the next one of the index in *folder*, all or nothing, and return its number.
+
+    Raises:
+        ArgumentError: the folder holds something else.
+        LockedError: another writer is at work.
+        StorageError: the operating system refused; what was there before still is.
+    """
+    return snapshot.commit(folder, partial(_write, generation), system or OperatingSystem()).generation
+
+
+def _write(generation: Generation, writer: Writer) -> None:
+    encoder = Encoder(writer)
+    writer.add_bytes(SCHEMA, msgspec.json.encode(generation.catalog.schema))
+    keys = encoder.keys("keys", generation.keys)
+    writer.add_bytes("universe", roaring.dump(generation.universe))
+    for number, members in enumerate(generation.predicates.values()):
+        writer.add_bytes(f"predicates/{number}", roaring.dump(members))
+    values = {name: _write_values(encoder, name, held) for name, held in generation.values.items()}
+    events = {name: encoder.events(joined("events", name), held) for name, held in generation.events.items()}
+    description = Description(
+        as_of=generation.as_of,
+        epoch=generation.epoch,
+        keys=keys,
+        values=values,
+        events=events,
+        predicates=[(each.name, each.label, each.category) for each in generation.predicates],
+        fitted=dict(generation.fitted),
+        customers=generation.count,
+    )
+    writer.add_bytes(DESCRIPTION, _encoder.encode(description))
+
+
+def _write_values(encoder: Encoder, name: str, held: Values) -> ColumnForm | FamilyForm:
+    place = joined("values", name)
+    return encoder.family(place, held) if isinstance(held, Family) else encoder.column(place, held)
+
+
+# --- loading -----------------------------------------------------------------------------------------------------
+
+
+def load(folder: Path, system: OperatingSystem | None = None) -> Generation:
+    """The current generation of the index in *folder*. Columns, events and sets are checked when first used.
+
+    Raises:
+        ArgumentError: the folder is no index.
+        CorruptError: a file is damaged.
+        VersionError: a file was written by a newer version.
+        StorageError: the operating system refused.
+    """
+    return decode(snapshot.open_current(folder, system or OperatingSystem()))
+
+
+def decode(reader: Reader) -> Generation:
+    """The generation in a file."""
+    description = _description(reader)
+    count = description.customers
+    decoder = Decoder(reader, count)
+    predicates: dict[Predicate, Callable[[], BitMap]] = {
+        Predicate(*predicate): partial(_set, reader, f"predicates/{number}", count)
+        for number, predicate in enumerate(description.predicates)
+    }
+    values: dict[str, Callable[[], Values]] = {
+        name: partial(_read_values, decoder, name, form, count) for name, form in description.values.items()
+    }
+    return Generation(
+        catalog=_catalog(reader, description),
+        as_of=description.as_of,
+        number=reader.identity.generation,
+        epoch=description.epoch,
+        keys=decoder.keys("keys", description.keys),
+        universe=_set(reader, "universe", count),
+        values=Lazy(values),
+        events=Lazy(
+            {name: partial(decoder.events, joined("events", name), form) for name, form in description.events.items()}
+        ),
+        predicates=Lazy(predicates),
+        fitted=description.fitted,
+    )
+
+
+def verify(folder: Path, system: OperatingSystem | None = None) -> Iterator[SegdexError]:
+    """Read every byte of an index and check every object in it; yields what is wrong, nothing where all is well.
+
+    Raises:
+        ArgumentError: the folder is no index.
+    """
+    system = system or OperatingSystem()
+    damaged = False
+    for problem in snapshot.verify(folder, system):
+        damaged = True
+        yield problem
+    if damaged:
+        return  # what is built on damaged bytes would only repeat it
+    try:
+        generation = load(folder, system)
+    except SegdexError as error:
+        yield error
+        return
+    for held in (generation.values, generation.predicates):
+        yield from _faults(held)
+    for name in generation.events:
+        try:
+            fields = generation.events[name].fields
+        except CorruptError as error:
+            yield error
+        else:
+            yield from _faults(fields)
+
+
+def _faults(held: Mapping[Any, object]) -> Iterator[SegdexError]:
+    """Make every value of *held*; yields why those that cannot be made cannot."""
+    for key in held:
+        try:
+            held[key]
+        except CorruptError as error:
+            yield error
+
+
+def _description(reader: Reader) -> Description:
+    try:
+        description = _decoder.decode(reader.section(DESCRIPTION))
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(reader, DESCRIPTION, error) from None
+    if not MISSING < description.as_of <= -(MISSING + 1):
+        raise _unreadable(reader, DESCRIPTION, f"a clock of {description.as_of}")
+    return description
+
+
+def _catalog(reader: Reader, description: Description) -> Catalog:
+    data = reader.section(SCHEMA)
+    try:
+        catalog = load_schema(msgspec.json.decode(data, type=dict))
+    except (ValueError, RecursionError, SegdexError) as error:
+        raise _unreadable(reader, SCHEMA, error) from None
+    for name, declared in catalog.types.items():
+        if declared.role == "segment":
+            continue
+        form = description.values.get(name)
+        if form is None or isinstance(form, FamilyForm) != declared.family or _type(form).kind != declared.kind:
+            raise _unreadable(reader, DESCRIPTION, f"{name!r} is not there as the schema declares it")
+    for stream, fields in catalog.fields.items():
+        held = description.events.get(stream)
+        if held is None or {name: form.type.kind for name, form in held.fields.items()} != {
+            name: declared.kind for name, declared in fields.items()
+        }:
+            raise _unreadable(reader, DESCRIPTION, f"stream {stream!r} is not there as the schema declares it")
+    return catalog
+
+
+def _type(form: ColumnForm | FamilyForm) -> ValueType:
+    return form.column.type if isinstance(form, FamilyForm) else form.type
+
+
+def _read_values(decoder: Decoder, name: str, form: ColumnForm | FamilyForm, count: int) -> Values:
+    place = joined("values", name)
+    return decoder.family(place, form) if isinstance(form, FamilyForm) else decoder.column(place, form, count)
+
+
+def _set(reader: Reader, name: str, count: int) -> BitMap:
+    data = reader.section(name)
+    try:
+        portable.check(data, count)
+        return roaring.load(data)
+    except (portable.MalformedError, CorruptError) as error:
+        raise _unreadable(reader, name, error) from None
+
+
+def _unreadable(reader: Reader, name: str, problem: object) -> CorruptError:
+    return CorruptError("unreadable", place=f"{reader.path}, section {name!r}", found=str(problem))
