@@ -28,6 +28,8 @@ FILE_CALLS_ELSEWHERE = {
         {"Path.mkdir", "Path.stat", "Path.rglob", "Path.read_bytes", "os.access"},
         "compiled code is kept outside every index, in a folder that must be proven private",
     ),
+    "segdex.rules.text": ({"Path.read_text"}, "reads the grammar, a file of the package"),
+    "segdex.schema.load": ({"Path.stat", "Path.read_bytes"}, "reads the schema file, which is no part of an index"),
     "segdex.cli.run": ({"os.open", "os.close", "os.dup2"}, "points a stdout that nobody reads any more at nothing"),
 }
 
