@@ -157,7 +157,7 @@ def _names(node: nodes.Node) -> set[str]:
 
 
 def _order(uses: dict[str, set[str]], declared: dict[str, Spot]) -> tuple[str, ...]:
-    """What is computed, each after what it uses; otherwise as declared."""
+    """What is computed, each after what it uses."""
     attributes = {name for name, spot in declared.items() if spot.path[0] == "customers"}
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for name in declared:

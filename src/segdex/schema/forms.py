@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
 from segdex.errors import ArgumentError, RuleError, SchemaError, listed, nearest
 from segdex.rules import nodes
+from segdex.rules.numbers import MOST_DIGITS, plain
 from segdex.rules.windows import (
     Calendar,
     Dates,
@@ -33,14 +34,12 @@ from segdex.schema.place import Spot, shown
 Reader: TypeAlias = Callable[[Any, Spot], Any]
 T = TypeVar("T")
 
-MOST_DIGITS = 40
-"""Numbers of a schema have at most so many digits before and after the point."""
-
 WINDOW_FORMS = (
     '"90d", "lifetime", { from = "180d", to = "90d" }, { from = 2025-11-24, to = 2025-12-01 }, '
     '{ calendar = "30d" }, { last = 10 }, { this = "mo" }, { previous = "mo" }'
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\S+", re.ASCII)
 _WINDOW_KEYS = ({"from", "to"}, {"calendar", "today"}, {"last"}, {"this"}, {"previous"})
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 
@@ -81,20 +80,17 @@ def whole(value: Any, spot: Spot) -> int:
 
 
 def decimal(value: Any, spot: Spot) -> Decimal:
-    """A finite number, exactly as written, without trailing zeros."""
-    number: Decimal | None = None
-    if isinstance(value, Decimal):
-        number = value
+    """A finite number, exactly as written, in its plain form."""
+    if isinstance(value, float):
+        value = Decimal(repr(value))
     elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**MOST_DIGITS:
-        number = Decimal(value)
-    elif isinstance(value, float):
-        number = Decimal(repr(value))
-    if number is None or not number.is_finite():
-        raise spot.fault("not a number", found=shown(value), allowed="a finite number")
-    if number and not (int(number.as_tuple().exponent) >= -MOST_DIGITS and number.adjusted() < MOST_DIGITS):
-        raise spot.fault("a number is out of range", allowed=f"{MOST_DIGITS} digits on each side of the point")
-    digits = format(number, "f")
-    return Decimal(digits.rstrip("0").rstrip(".") if "." in digits else digits) if number else Decimal(0)
+        value = Decimal(value)
+    if not isinstance(value, Decimal):
+        raise spot.fault("not a number", found=shown(value), allowed="a number")
+    try:
+        return plain(value)
+    except ArgumentError as error:
+        raise spot.fault(error.problem, found=error.found, allowed=error.allowed) from None
 
 
 def real(value: Any, spot: Spot) -> float:
@@ -123,9 +119,13 @@ def edge(value: Any, spot: Spot) -> Decimal | dt.date | dt.datetime:
     try:
         if _DATE.fullmatch(value):
             return dt.date.fromisoformat(value)
-        return decimal(Decimal(value), spot) if _NUMBER.fullmatch(value) else dt.datetime.fromisoformat(value)
-    except (ValueError, InvalidOperation):
-        raise spot.fault("not an edge", found=shown(value), allowed="a number, a date or a time") from None
+        if _TIME.fullmatch(value):
+            return dt.datetime.fromisoformat(value)
+    except ValueError:
+        pass
+    if _NUMBER.fullmatch(value):
+        return decimal(Decimal(value), spot)
+    raise spot.fault("not an edge", found=shown(value), allowed="a number, a date or a time")
 
 
 def choice(*allowed: str) -> Reader:
@@ -230,14 +230,13 @@ def formula(value: Any, spot: Spot) -> nodes.Value:
         if isinstance(value, str):
             from segdex.rules.text import parse_value
 
-            made: nodes.Value = parse_value(value)
-            return made
+            return parse_value(value)
     except RuleError as error:
         raise spot.wrap(error) from None
-    if isinstance(value, nodes.Node) and not isinstance(value, nodes.Rule):
+    if isinstance(value, nodes.Value):
         return value
     if isinstance(value, Mapping) and "is" in value:
-        made: nodes.Node = _stored(value, nodes.Value, spot)
+        made: nodes.Value = _stored(value, nodes.Value, spot)
         return made
     raise spot.fault("not a formula", found=shown(value), allowed="a formula as text")
 
