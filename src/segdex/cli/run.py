@@ -26,6 +26,9 @@ _CALL = (ArgumentError, LimitError, RuleError, SchemaError)
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors become a line on stderr and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows another
     try:
         code = _command(sys.argv[1:] if arguments is None else list(arguments))
         sys.stdout.flush()

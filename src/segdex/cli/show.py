@@ -33,7 +33,9 @@ WIDE = 10_000
 
 
 def as_json(value: Any) -> None:
-    """One JSON value on a line; times in ISO 8601 with Z, decimals as numbers."""
+    """One JSON value on a line, in UTF-8; times in ISO 8601 with Z, decimals as numbers."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
     sys.stdout.write(_encoder.encode(value).decode() + "\n")
 
 
