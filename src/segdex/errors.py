@@ -3,6 +3,7 @@
     SegdexError
     ├── SchemaError     the schema file or object is wrong
     ├── RuleError       a rule is wrong: its text, its names, its types
+    │   └── RuleLimitError   a rule is larger than the limits allow (also a LimitError)
     ├── SourceError     a table that was read is wrong: file, column, row
     ├── ArgumentError   a call was given something it cannot use (also a ValueError)
     ├── CorruptError    a file of the index is damaged
@@ -77,6 +78,14 @@ class RuleError(SegdexError):
     """A rule is wrong: its text, its names or its types."""
 
 
+class LimitError(SegdexError):
+    """A limit was reached."""
+
+
+class RuleLimitError(RuleError, LimitError):
+    """A rule is larger than the limits allow: its text, its depth, its nodes, its lists."""
+
+
 class SourceError(SegdexError):
     """A table that was read is wrong."""
 
@@ -103,10 +112,6 @@ class LockedError(SegdexError):
 
 class ClosedError(SegdexError):
     """The index was closed."""
-
-
-class LimitError(SegdexError):
-    """A limit was reached."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

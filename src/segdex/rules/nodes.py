@@ -2,7 +2,8 @@
 
 Two families: *values* (what is compared) and *rules* (what holds or does not). Nodes compare by content, never know
 where in a text they stood, and carry no name of a type of data: whether ``orders_3m`` is a metric or a band is known
-only when the rule is bound to a schema.
+only when the rule is bound to a schema. The bounds written into the types below hold where a rule is read from JSON;
+the text grammar cannot express anything beyond them.
 """
 
 from __future__ import annotations
@@ -10,18 +11,24 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from segdex.errors import ArgumentError
+from segdex.rules.numbers import plain
 from segdex.rules.windows import Duration, Window
+
+LARGEST_BUCKET_COUNT = 1_000_000_000
+_NEAR_BOUNDS = {"kilometres": (0, 100_000), "latitude": (-90, 90), "longitude": (-180, 180)}
 
 Comparison: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]
 Operator: TypeAlias = Literal["+", "-", "*", "/"]
+Identifier: TypeAlias = Annotated[str, Meta(min_length=1)]
 
 
-class Node(msgspec.Struct, frozen=True, tag_field="is"):
+class Node(msgspec.Struct, frozen=True, tag_field="is", omit_defaults=True, forbid_unknown_fields=True):
     """Base of every node."""
 
 
@@ -29,9 +36,12 @@ class Node(msgspec.Struct, frozen=True, tag_field="is"):
 
 
 class Number(Node, frozen=True, tag="number"):
-    """A number exactly as written, normalised: no exponent, no trailing zeros."""
+    """A number exactly as written, kept plain: no exponent, no trailing zeros, at most 40 digits."""
 
     value: Decimal
+
+    def __post_init__(self) -> None:
+        _settle(self, "value", plain(self.value))
 
 
 class Text(Node, frozen=True, tag="text"):
@@ -53,9 +63,12 @@ class Date(Node, frozen=True, tag="date"):
 
 
 class Time(Node, frozen=True, tag="time"):
-    """A moment, zone-aware, in UTC."""
+    """A moment, zone-aware, kept in UTC."""
 
-    value: dt.datetime
+    value: Annotated[dt.datetime, Meta(tz=True)]
+
+    def __post_init__(self) -> None:
+        _settle(self, "value", _in_utc(self.value))
 
 
 class Today(Node, frozen=True, tag="today"):
@@ -71,7 +84,7 @@ class Length(Node, frozen=True, tag="length"):
 class Name(Node, frozen=True, tag="name"):
     """A declared name, or inside ``where`` and ``having`` a field of the stream."""
 
-    name: str
+    name: Identifier
 
 
 class AnyCategory(Node, frozen=True, tag="any_category"):
@@ -81,7 +94,7 @@ class AnyCategory(Node, frozen=True, tag="any_category"):
 class Variable(Node, frozen=True, tag="variable"):
     """``[c]`` inside ``any c (…)``."""
 
-    name: str
+    name: Identifier
 
 
 class Item(Node, frozen=True, tag="item"):
@@ -95,16 +108,16 @@ class Call(Node, frozen=True, tag="call"):
     """A metric computed straight from a stream or an attribute: ``count(orders, 90d, where amount > 20)``.
 
     *of* names the stream, or the attribute for kinds that take one. *options* holds what is written as
-    ``name = value``: other than strings, a bare name is kept as `Name`.
+    ``name = value``: other than strings, a bare name is kept as `Name`. *kind* and the names of options are lower case.
     """
 
-    kind: str
-    of: str
-    field: str | None = None
+    kind: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$")]
+    of: Identifier
+    field: Identifier | None = None
     window: Window | None = None
     where: RuleNode | None = None
     having: RuleNode | None = None
-    by: str | None = None
+    by: Identifier | None = None
     options: dict[str, Name | Text | Number | Boolean | Length | Date] = {}
 
 
@@ -118,7 +131,7 @@ class Bucket(Node, frozen=True, tag="bucket"):
     """A stable pseudo-random number of a customer, 0 to *count* - 1, by *salt*."""
 
     salt: str
-    count: int
+    count: Annotated[int, Meta(ge=1, le=LARGEST_BUCKET_COUNT)]
 
 
 class Arithmetic(Node, frozen=True, tag="arithmetic"):
@@ -216,7 +229,7 @@ class In(Rule, frozen=True, tag="in"):
     """``value in (…)``, or with *negated* ``value not in (…)``: known and none of these."""
 
     value: Value
-    values: tuple[Constant, ...]
+    values: Annotated[tuple[Constant, ...], Meta(min_length=1)]
     negated: bool = False
 
 
@@ -225,7 +238,7 @@ class Has(Rule, frozen=True, tag="has"):
 
     value: Name
     mode: Literal["any", "all", "none"]
-    values: tuple[str, ...]
+    values: Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
 class Known(Rule, frozen=True, tag="known"):
@@ -250,12 +263,20 @@ class Match(Rule, frozen=True, tag="match"):
 
 
 class Near(Rule, frozen=True, tag="near"):
-    """``place within r km of (latitude, longitude)``."""
+    """``place within r km of (latitude, longitude)``, in degrees."""
 
     value: Name
     kilometres: Decimal
     latitude: Decimal
     longitude: Decimal
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _NEAR_BOUNDS.items():
+            _settle(self, name, plain(getattr(self, name)))
+            if not low <= getattr(self, name) <= high:
+                raise ArgumentError(
+                    f"the {name} is out of range", found=str(getattr(self, name)), allowed=f"{low} to {high}"
+                )
 
 
 class Soon(Rule, frozen=True, tag="soon"):
@@ -274,7 +295,7 @@ class Did(Rule, frozen=True, tag="did"):
 class Segment(Rule, frozen=True, tag="segment"):
     """``segment 'name'``: a reference to a segment defined elsewhere."""
 
-    name: str
+    name: Identifier
 
 
 class Everyone(Rule, frozen=True, tag="everyone"):
@@ -284,13 +305,13 @@ class Everyone(Rule, frozen=True, tag="everyone"):
 class And(Rule, frozen=True, tag="and"):
     """All of *rules* hold; at least two."""
 
-    rules: tuple[RuleNode, ...]
+    rules: Annotated[tuple[RuleNode, ...], Meta(min_length=2)]
 
 
 class Or(Rule, frozen=True, tag="or"):
     """At least one of *rules* holds; at least two."""
 
-    rules: tuple[RuleNode, ...]
+    rules: Annotated[tuple[RuleNode, ...], Meta(min_length=2)]
 
 
 class Not(Rule, frozen=True, tag="not"):
@@ -302,7 +323,7 @@ class Not(Rule, frozen=True, tag="not"):
 class ForAny(Rule, frozen=True, tag="for_any"):
     """``any c (rule)``: *rule* holds with one category in place of ``c`` throughout."""
 
-    variable: str
+    variable: Identifier
     rule: RuleNode
 
 
@@ -336,6 +357,23 @@ def _nodes_in(held: Any) -> Iterator[Node]:
     elif isinstance(held, dict):
         for each in held.values():
             yield from _nodes_in(each)
+
+
+def _settle(node: Node, name: str, value: Any) -> None:
+    """Give a new node the one form that a value has, so that equal nodes also look alike."""
+    if value is not getattr(node, name):
+        msgspec.structs.force_setattr(node, name, value)
+
+
+def _in_utc(moment: dt.datetime) -> dt.datetime:
+    if moment.tzinfo is dt.UTC:
+        return moment
+    if moment.utcoffset() is None:
+        raise ArgumentError("a time needs a zone", found=moment.isoformat(), hint="write 2026-01-31T12:00:00Z")
+    try:
+        return moment.astimezone(dt.UTC)
+    except OverflowError:
+        raise ArgumentError("a time is outside the years 1 to 9999", found=moment.isoformat()) from None
 
 
 def _parts(rule: Rule, kind: type[And] | type[Or]) -> tuple[Rule, ...]:
