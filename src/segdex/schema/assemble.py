@@ -31,6 +31,8 @@ def assemble(schema: Schema, origin: Origin, base: Path | None) -> Catalog:
     root = Spot(origin)
     refuse_unsupported(schema, root)
     zone = fields.zone_of(schema.timezone, root.at("timezone"))
+    if schema.privacy.minimum_count < 0:
+        raise root.at("privacy", "minimum_count").fault("out of range", found=str(schema.privacy.minimum_count))
     declared = _namespace(schema, root)
     fields.check_fields(schema, root)
     # The one mapping of types grows: each step needs those of the steps before.

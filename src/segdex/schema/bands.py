@@ -12,7 +12,7 @@ import msgspec
 
 from segdex.errors import listed, nearest
 from segdex.schema.model import Band, Edge
-from segdex.schema.place import Spot, shown
+from segdex.schema.place import Spot, later, shown
 from segdex.schema.types import ValueType
 
 MOST_QUANTILES = 1_000
@@ -28,6 +28,8 @@ def settle(band: Band, types: Mapping[str, ValueType], zone: ZoneInfo, spot: Spo
     if (band.edges is None) == (band.quantiles is None):
         raise spot.fault("a band has either 'edges' or 'quantiles'")
     if band.edges is None:
+        if of.family:
+            raise spot.at("quantiles").fault(later("quantiles of a family"))
         labels = _quantiles(band, spot)
         return msgspec.structs.replace(band, labels=_labels(band, labels, spot))
     if band.among is not None:
