@@ -67,7 +67,8 @@ class People:
         self.loyalty = self.uniform("loyalty")
         self.thrift = self.uniform("thrift") ** 2
         # A squared normal is gamma distributed with shape 1/2: most buy little, a few buy very much.
-        self.activity = np.where(self.uniform("silent") < 0.15, 0.0, bell * (0.4 + 1.2 * self.loyalty))
+        bell = (0.15 + 0.85 * bell) * (0.4 + 1.2 * self.loyalty)
+        self.activity = np.where(self.uniform("silent") < 0.15, 0.0, bell)
         self.since = whole(LAST * self.uniform("since") ** 0.7)
         stays = -np.log(self.uniform("stays")) * (180 + 1500 * self.loyalty**2)
         last = np.where(self.uniform("ahead") < 0.01, LAST + _AHEAD, LAST)

@@ -229,12 +229,15 @@ def _orders(people: People) -> Columns:
     # Half of what is sent back is booked on its old basket, half on a new one.
     again = np.where(lines.uniform("same")[back] < 0.5, number[basket[back]], lines.ids[back] + (1 << 58))
     late = 86_400 * (2 + whole(30 * lines.uniform("late")[back]))
+    # Some give back what somebody else had bought, so that a sum may be below nothing.
+    other = (product[back] + 7 * _PER_DEPARTMENT) % (len(DEPARTMENTS) * _PER_DEPARTMENT)
+    given_back = np.where(lines.uniform("gift")[back] < 0.15, other, product[back])
     stars = 1 + whole(5 * lines.uniform("stars") ** 0.5)
     return {
         "customer_id": pa.array(_joined(lines.of(people.ids), back), mask=_joined(lines.uniform("key") < 0.0005, back)),
         "ordered_at": _times(np.concatenate((at, at[back] + late))),
         "basket_id": pa.array(np.concatenate((number[basket], again)), mask=_joined(nameless[basket], back)),
-        "product_id": pa.array(_joined(product, back)),
+        "product_id": pa.array(np.concatenate((product, given_back))),
         "quantity": pa.array(np.concatenate((quantity, -quantity[back]))),
         "amount": _money(np.concatenate((amount, -amount[back]))),
         "discount": _money(np.concatenate((discount, nothing))),
