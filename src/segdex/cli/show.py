@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from segdex.cli.answers import Count, Inspection, Verification, Warmup
     from segdex.demo.run import Demonstration
     from segdex.index import Index
+    from segdex.ingest.report import SourceReport
     from segdex.query.collect import CountBy, Customer
     from segdex.query.explain import Check, Explanation, Step
 
@@ -27,6 +28,10 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 WIDE = 10_000
 """Columns where stdout is no terminal: nothing is cut or wrapped for a program that reads on."""
+
+
+LISTED = 20
+"""How many bad rows are listed."""
 
 
 # --- ways to print -----------------------------------------------------------------------------------------------
@@ -111,8 +116,30 @@ def size(count: int) -> str:
 
 
 def built(index: Index, out: Path) -> None:
-    """What was built, and on stderr what reading the tables found."""
-    text(f"{out}: {len(index):,} customers as of {moment(index.as_of)}, generation {index.generation}")
+    """What was built from what; on stderr the bad rows that were left out."""
+    report = index.report
+    assert report is not None
+    text(
+        f"{out}: {len(index):,} customers as of {moment(index.as_of)}, generation {index.generation}",
+        table(("source", "rows", "kept", "left out"), map(_source, report.sources)),
+    )
+    for bad in report.rejected.slice(0, LISTED).to_pylist():
+        column = f", column {bad['column']!r}" if bad["column"] is not None else ""
+        print(f"left out: {bad['file']}, row {bad['row']}{column}: {bad['reason']}", file=sys.stderr)
+    rejected = sum(source.rejected for source in report.sources)
+    if rejected > LISTED:
+        print(f"left out: {rejected - LISTED:,} bad rows more", file=sys.stderr)
+
+
+def _source(report: SourceReport) -> tuple[str, int, int, str]:
+    why = {
+        "bad": report.rejected,
+        "without a key": report.unowned,
+        "excluded by where": report.excluded,
+        "of no known customer": report.strangers,
+        "replaced by later rows": report.replaced,
+    }
+    return report.name, report.rows, report.kept, ", ".join(f"{n:,} {reason}" for reason, n in why.items() if n)
 
 
 def counts(found: Sequence[Count], customers: int, json: bool) -> None:
