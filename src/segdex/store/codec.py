@@ -37,7 +37,7 @@ class StringsForm(Form, frozen=True):
     count: Natural
 
 
-class ColumnForm(Form, frozen=True, tag="column"):
+class ColumnForm(Form, frozen=True, tag_field="is", tag="column"):
     """A column: ``name/data``, for tags also ``name/offsets``; strings may be shared with other columns."""
 
     type: ValueType
@@ -47,7 +47,7 @@ class ColumnForm(Form, frozen=True, tag="column"):
     items: Natural | None = None
 
 
-class FamilyForm(Form, frozen=True, tag="family"):
+class FamilyForm(Form, frozen=True, tag_field="is", tag="family"):
     """A family: ``name/offsets``, ``name/customers``, the column of its pairs, and ``name/among`` if there is one."""
 
     categories: StringsForm
@@ -200,7 +200,7 @@ class Decoder:
             data = self._reader.section(f"{form.name}/bytes")
             offsets = self._offsets(f"{form.name}/offsets", form.count, len(data))
             buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-            made = pa.LargeStringArray.from_buffers(pa.large_string(), form.count, buffers)
+            made = pa.Array.from_buffers(pa.large_string(), form.count, buffers)
             checks.strings(made, self._place(f"{form.name}/bytes"))
             # Two threads may both come here: all must get the array that is kept.
             made = self._shared.setdefault(form.name, made)

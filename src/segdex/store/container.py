@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from segdex.errors import ClosedError, CorruptError, VersionError
+from segdex.errors import ArgumentError, ClosedError, CorruptError, LimitError, VersionError
 from segdex.store.os import NewFile, OperatingSystem
 
 MAGIC = b"\x89segdex\n"
@@ -29,6 +29,7 @@ ALIGNMENT = 64
 BLOCK = 1 << 20
 """Bytes under one checksum: a section has one for every block that it starts."""
 MOST_SECTIONS = 1 << 20
+LONGEST_NAME = 1024
 
 HEADER = struct.Struct("<8sII16sQQQQ")
 """Magic, version, must-understand flags, store id, generation, last sequence, reserved, checksum.
@@ -55,7 +56,7 @@ class Section(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
         checksums: xxh3-64 of each 1 MiB block, those zeros included, as little-endian uint64.
     """
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
     kind: Kind
     offset: Natural
     length: Natural
@@ -107,6 +108,8 @@ class Writer:
         seal: after `finish`, the checksum of the contents, which stands for every byte of the file.
 
     Raises:
+        ArgumentError: an array of a type that no section holds, or a name that was used.
+        LimitError: more sections than a file may have, or too long a name.
         StorageError: the operating system refused; the file is then of no use.
     """
 
@@ -128,7 +131,8 @@ class Writer:
         """Add a section that holds a one-dimensional array of a type in `KINDS`."""
         kind = "b1" if values.dtype == np.bool_ else f"{values.dtype.kind}{values.dtype.itemsize}"
         if kind not in KINDS or values.ndim != 1:
-            raise TypeError(f"section {name!r} cannot hold {values.dtype} of {values.ndim} dimensions")
+            found = f"{values.dtype} of {values.ndim} dimensions"
+            raise ArgumentError("a section cannot hold this array", place=name, found=found, allowed=", ".join(KINDS))
         self._add(name, kind, np.ascontiguousarray(values, KINDS[kind]))
 
     def add_bytes(self, name: str, *chunks: Buffer) -> None:
@@ -137,7 +141,10 @@ class Writer:
 
     def _add(self, name: str, kind: Any, *chunks: Buffer) -> None:
         if name in self._sections:
-            raise ValueError(f"section {name!r} was added before")
+            raise ArgumentError("a section is added twice", place=name)
+        if len(name) > LONGEST_NAME or len(self._sections) == MOST_SECTIONS:
+            limits = f"names of {LONGEST_NAME} characters, {MOST_SECTIONS} sections"
+            raise LimitError("a name is too long, or there are too many sections", place=name[:60], allowed=limits)
         offset, blocks, length = self.size, _Blocks(), 0
         for chunk in chunks:
             data = memoryview(chunk)

@@ -223,9 +223,10 @@ def commit(folder: Path, fill: Callable[[Writer], None], system: OperatingSystem
 
 def _ours(folder: Path, system: OperatingSystem) -> Pointer | None:
     """What ``CURRENT`` says, None where there is none yet; refuses a folder with anything else in it."""
-    if system.exists(folder / CURRENT):
+    names = system.names(folder)  # listed once: another writer may be making the index at this moment
+    if CURRENT in names:
         return pointer(folder, system)
-    for name in system.names(folder):
+    for name in names:
         if name != LOCK and not _GENERATION.fullmatch(name) and not _TEMPORARY.fullmatch(name):
             problem = "the folder is not empty and is no index"
             raise ArgumentError(problem, place=str(folder), found=repr(name), hint="give an empty or a new folder")
