@@ -1,0 +1,90 @@
+"""Families: pairs of a category and a customer, gathered from blocks, left out where they say nothing, divided."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segdex.values.column import MISSING, Codes, Column, Data, Ints, Mask
+from segdex.values.family import Family
+
+Customers = npt.NDArray[np.uint32]
+
+
+def gathered(
+    parts: Sequence[tuple[Codes, Customers, Data]], categories: pa.LargeStringArray, column: Column, rest: int | float
+) -> Family:
+    """One family of the pairs of several blocks, each block's customers above those of the blocks before it.
+
+    Args:
+        parts: codes, customers and values of each block's pairs, by category, then by customer.
+        categories: the names of the codes.
+        column: any column of the values' type; its data is not looked at.
+        rest: the physical value of customers without a pair; pairs that have it are left out.
+    """
+    codes, customers, data = (np.concatenate([part[at] for part in parts]) for at in range(3))
+    if len(parts) > 1:
+        order = np.argsort(codes, kind="stable")
+        codes, customers, data = codes[order], customers[order], data[order]
+    return sparse(codes, customers, dataclasses.replace(column, data=data), categories, rest)
+
+
+def sparse(
+    codes: Codes,
+    customers: Customers,
+    column: Column,
+    categories: pa.LargeStringArray,
+    rest: int | float,
+    among: Mask | None = None,
+) -> Family:
+    """The pairs that differ from *rest*, as a family. Pairs come by category, then by customer."""
+    says = column.known if rest == MISSING or rest != rest else column.data != rest
+    if not says.all():
+        codes, customers = codes[says], customers[says]
+        column = dataclasses.replace(column, data=column.data[says])
+    offsets = np.searchsorted(codes, np.arange(len(categories) + 1))
+    return Family(categories, offsets, customers, column, rest, among)
+
+
+def shares(part: Family, whole: Column) -> Family:
+    """Each pair of *part* divided by its customer's *whole*: 0 without a pair, missing where the whole is 0.
+
+    Both have the same unit, which cancels out.
+    """
+    among = whole.known & (whole.data != 0)
+    has_whole = among[part.customers]
+    customers = part.customers[has_whole]
+    with np.errstate(invalid="ignore", over="ignore"):
+        values = part.column.data[has_whole] / whole.data[customers].astype(np.float64) + 0.0
+    column = dataclasses.replace(part.column, data=values)
+    return sparse(codes_of(part)[has_whole], customers, column, part.categories, 0.0, among)
+
+
+def ratios(numerator: Family, denominator: Family) -> Family:
+    """Counts divided by counts, category by category; missing where the denominator is 0."""
+    categories = pc.unique(pa.concat_arrays([numerator.categories, denominator.categories]))
+    categories = categories.take(pc.sort_indices(categories))
+    above, below = _places(numerator, categories), _places(denominator, categories)
+    # Where each pair of the denominator stands among those of the numerator; there is always an end to compare with.
+    at = np.minimum(np.searchsorted(above, below), max(len(above) - 1, 0))
+    counts = np.append(numerator.column.data, 0)
+    values = np.where(np.append(above, -1)[at] == below, counts[at], 0) / denominator.column.data
+    column = dataclasses.replace(denominator.column, data=values)
+    codes = (below >> 32).astype(np.int32)
+    return sparse(codes, denominator.customers, column, categories, float("nan"))
+
+
+def _places(family: Family, categories: pa.LargeStringArray) -> Ints:
+    """One number a pair, ascending: the code among *categories* above, the customer below."""
+    moved = np.asarray(pc.index_in(family.categories, value_set=categories), np.int64)
+    return (moved[codes_of(family)] << 32) | family.customers.astype(np.int64)
+
+
+def codes_of(family: Family) -> Codes:
+    """The category of each pair, shape (pairs,), ascending."""
+    return np.repeat(np.arange(len(family.categories), dtype=np.int32), np.diff(family.offsets))

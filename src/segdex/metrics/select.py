@@ -1,0 +1,281 @@
+"""Which rows and transactions of a stream count for a metric: the order of work, once for all kinds.
+
+Rows up to the clock; ``where``; joining into transactions; the window by the transaction's time; ``having``. Nothing
+is copied to leave something out: rows carry a mask of what was kept, transactions one of what is inside. Only a
+family regroups its rows, so that each pair of a category and a customer takes the place of a customer, and every
+kernel serves both.
+
+A stream goes through in blocks of whole customers, so that scratch memory stays small however long it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from segdex.errors import LimitError
+from segdex.events.store import Events
+from segdex.metrics import kernels_sum, kernels_transactions
+from segdex.metrics.source import Source
+from segdex.rules import nodes
+from segdex.schema.model import Metric
+from segdex.values import clock, masks
+from segdex.values.column import MISSING, Codes, Column, Data, Ints, Mask
+
+MOST_ROWS = 1 << 21
+"""Rows of a block; a customer with more is a block alone."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Group:
+    """Items (rows or transactions) by customer or pair, as kernels take them.
+
+    Attributes:
+        offsets: int64, shape (groups + 1,).
+        inside: which items count, shape (items,).
+        time: the items' times, shape (items,); zeros where the stream has none.
+    """
+
+    offsets: Ints
+    inside: Mask
+    time: Ints
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Selected:
+    """What counts of one block of a stream.
+
+    Attributes:
+        stream: the stream's name.
+        events: the block; the groups of a family's are pairs.
+        keep: the rows up to the clock that satisfy ``where``, shape (rows,).
+        time: of each row, shape (rows,); zeros where the stream has none.
+        transactions: the transactions, with the times of their earliest kept rows.
+        per_row: fields that are not summed over a transaction.
+        as_of: the clock, in microseconds UTC.
+        zone: the schema's time zone.
+    """
+
+    stream: str
+    events: Events
+    keep: Mask
+    time: Ints
+    transactions: Group
+    per_row: frozenset[str]
+    as_of: int
+    zone: dt.tzinfo
+
+    @property
+    def groups(self) -> int:
+        """How many customers or pairs there are."""
+        return len(self.events.offsets) - 1
+
+    def rows(self) -> Group:
+        """The kept rows of the transactions that are inside."""
+        if self.events.units is None:
+            return self.transactions
+        inside = np.empty(len(self.keep), np.bool_)
+        kernels_transactions.rows_inside(self.events.units, self.transactions.inside, self.keep, inside)
+        return Group(self.events.offsets, inside, self.time)
+
+    def values(self, field: str) -> tuple[Group, Data]:
+        """A numeric field by transaction, summed; by row where the field is not to be summed."""
+        if self.events.units is None or field in self.per_row:
+            return self.rows(), self.events.fields[field].data
+        return self.transactions, self.summed(field)
+
+    def summed(self, field: str) -> Data:
+        """The sums of a numeric field over the kept rows of each transaction; missing where none is known.
+
+        Raises:
+            LimitError: a sum of integers leaves the range of 64 bits.
+        """
+        data, units = self.events.fields[field].data, self.events.units
+        if units is None:
+            return data
+        totals, known = self.totals(Group(units, self.keep, self.time), data, field)
+        totals[known == 0] = MISSING if totals.dtype == np.int64 else np.nan
+        return totals
+
+    def totals(self, group: Group, data: Data, field: str) -> tuple[Data, Ints]:
+        """The sum (0 where nothing is known) and the number of known values of each group.
+
+        Raises:
+            LimitError: a sum of integers leaves the range of 64 bits.
+        """
+        count = len(group.offsets) - 1
+        totals, known = np.zeros(count, data.dtype), np.empty(count, np.int64)
+        if data.dtype == np.float64:
+            kernels_sum.sum_floats(group.offsets, group.inside, group.time, data, totals, known)
+        elif kernels_sum.sum_ints(group.offsets, group.inside, data, totals, known) >= 0:
+            raise LimitError(
+                "a sum leaves the range of 64-bit integers",
+                found=f"field {field!r} of stream {self.stream!r}",
+                hint="declare the field as a number without a scale, or with a smaller one",
+            )
+        return totals, known
+
+
+def select(metric: Metric, source: Source) -> Iterator[Selected]:
+    """What counts for *metric*, block by block in the order of customers."""
+    assert metric.stream is not None
+    for block in blocks(source.events[metric.stream]):
+        yield _select(metric, source, block, _kept(metric, source, block))
+
+
+def select_pairs(metric: Metric, source: Source) -> Iterator[tuple[Selected, Codes, npt.NDArray[np.uint32]]]:
+    """What counts for each pair of a category and a customer, block by block.
+
+    Yields:
+        what counts, and the category's code and the customer's id of each pair, by category, then by customer.
+    """
+    assert metric.stream is not None
+    first = 0
+    for block in blocks(source.events[metric.stream]):
+        pairs, codes, customers = _regrouped(metric, block, _kept(metric, source, block))
+        everything = np.ones(pairs.rows, np.bool_)
+        yield _select(metric, source, pairs, everything), codes, customers + np.uint32(first)
+        first += len(block.offsets) - 1
+
+
+def blocks(events: Events, most: int | None = None) -> Iterator[Events]:
+    """*events* in parts of whole customers with at most *most* rows each, a longer customer alone."""
+    most = most or MOST_ROWS
+    customers = len(events.offsets) - 1
+    if events.rows <= most:
+        yield events
+        return
+    first = 0
+    while first < customers:
+        last = int(np.searchsorted(events.offsets, events.offsets[first] + most, "right")) - 1
+        last = min(max(last, first + 1), customers)
+        yield _part(events, first, last)
+        first = last
+
+
+def _part(events: Events, first: int, last: int) -> Events:
+    """The rows of customers *first* to *last* - 1, offsets starting at 0."""
+    start, end = int(events.offsets[first]), int(events.offsets[last])
+    units = unit_offsets = None
+    if events.units is not None and events.unit_offsets is not None:
+        unit_offsets = events.unit_offsets[first : last + 1] - events.unit_offsets[first]
+        units = events.units[int(events.unit_offsets[first]) : int(events.unit_offsets[last]) + 1] - start
+    return Events(
+        offsets=events.offsets[first : last + 1] - start,
+        time=None if events.time is None else events.time[start:end],
+        fields={
+            name: dataclasses.replace(column, data=column.data[start:end]) for name, column in events.fields.items()
+        },
+        units=units,
+        unit_offsets=unit_offsets,
+    )
+
+
+# --- the order of work -----------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Fields:
+    """Rows or transactions as items of a ``where`` or ``having``."""
+
+    held: dict[str, Column]
+    count: int
+    as_of: int
+    zone: dt.tzinfo
+
+    def column(self, node: nodes.Name | nodes.Item | nodes.Call) -> Column:
+        assert isinstance(node, nodes.Name)
+        return self.held[node.name]
+
+
+def _kept(metric: Metric, source: Source, events: Events) -> Mask:
+    """The rows up to the clock that satisfy ``where``."""
+    keep = np.ones(events.rows, np.bool_) if events.time is None else events.time <= source.as_of
+    if metric.where is not None:
+        assert not isinstance(metric.where, str)
+        rows = _Fields(dict(events.fields), events.rows, source.as_of, source.catalog.zone)
+        keep &= masks.mask(metric.where, rows)
+    return keep
+
+
+def _select(metric: Metric, source: Source, events: Events, keep: Mask) -> Selected:
+    """Join the rows in *keep* into transactions, and choose among those by window and ``having``."""
+    assert metric.stream is not None
+    zone = source.catalog.zone
+    if events.time is None:
+        time, (low, high) = np.zeros(events.rows, np.int64), (clock.FIRST, 0)
+    else:
+        time, (low, high) = events.time, clock.bounds(metric.window, source.as_of, zone)
+    if events.units is None:
+        inside = (time > low) & (time <= high) & keep
+        transactions = Group(events.offsets, inside, time)
+    else:
+        assert events.unit_offsets is not None
+        began = np.empty(events.transactions, np.int64)
+        kernels_transactions.earliest(events.units, time, keep, began)  # missing is below every low end
+        transactions = Group(events.unit_offsets, (began > low) & (began <= high), began)
+    declared = source.catalog.schema.streams[metric.stream].fields
+    per_row = frozenset(name for name, field in declared.items() if field.per == "row")
+    selected = Selected(metric.stream, events, keep, time, transactions, per_row, source.as_of, zone)
+    return selected if metric.having is None else _having(selected, metric.having)
+
+
+def _having(selected: Selected, rule: nodes.Rule | str) -> Selected:
+    """Leave out the transactions that do not satisfy *rule*."""
+    assert not isinstance(rule, str)
+    events, group = selected.events, selected.transactions
+    names = {node.name for node in nodes.walk(rule) if isinstance(node, nodes.Name)}
+    sums = {name: dataclasses.replace(events.fields[name], data=selected.summed(name)) for name in names}
+    items = _Fields(sums, events.transactions, selected.as_of, selected.zone)
+    inside = group.inside & masks.mask(rule, items)
+    return dataclasses.replace(selected, transactions=dataclasses.replace(group, inside=inside))
+
+
+# --- families --------------------------------------------------------------------------------------------------
+
+
+def _regrouped(metric: Metric, events: Events, keep: Mask) -> tuple[Events, Codes, npt.NDArray[np.uint32]]:
+    """The rows in *keep* with a known category, by category and customer, and the pairs that there are."""
+    assert metric.by is not None
+    by = events.fields[metric.by]
+    assert by.dictionary is not None
+    codes: Codes = by.data  # type: ignore[assignment]
+    order = np.empty(events.rows, np.int64)
+    places = np.zeros(len(by.dictionary) + 1, np.int64)
+    order = order[: kernels_transactions.order_by_code(codes, keep, places, order)]
+    codes, customers = codes[order], _owners(events.offsets)[order]
+    new_pair = _changes(codes) | _changes(customers)
+    starts = np.flatnonzero(new_pair)
+    units = unit_offsets = None
+    if events.units is not None:
+        unit_starts = np.flatnonzero(new_pair | _changes(_owners(events.units)[order]))
+        units = np.append(unit_starts, len(order))
+        unit_offsets = np.searchsorted(units, np.append(starts, len(order)))
+    wanted = {metric.field, metric.weight} | {
+        node.name for node in (nodes.walk(metric.having) if isinstance(metric.having, nodes.Node) else ())
+        if isinstance(node, nodes.Name)
+    }  # fmt: skip
+    pairs = Events(
+        offsets=np.append(starts, len(order)),
+        time=None if events.time is None else events.time[order],
+        fields={name: column.take(order) for name, column in events.fields.items() if name in wanted},
+        units=units,
+        unit_offsets=unit_offsets,
+    )
+    return pairs, codes[starts], customers[starts]
+
+
+def _owners(offsets: Ints) -> npt.NDArray[np.uint32]:
+    """The group that each item belongs to."""
+    return np.repeat(np.arange(len(offsets) - 1, dtype=np.uint32), np.diff(offsets))
+
+
+def _changes(values: npt.NDArray[np.generic]) -> Mask:
+    """Where a value differs from the one before it; the first does."""
+    found = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=found[1:])
+    return found
