@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +49,7 @@ def build(
     as_of: str | dt.datetime | None = None,
     sources: Mapping[str, Source] | None = None,
     out: str | Path | None = None,
-    on_error: str = "raise",
+    on_error: Literal["raise", "skip"] = "raise",
     progress: Progress | None = None,
 ) -> Index:
     """Build an index from tables.

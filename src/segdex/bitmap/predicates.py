@@ -31,7 +31,7 @@ def sets_by_category(family: Family, labels: int) -> list[list[BitMap]]:
     return found
 
 
-def _grouped(codes: np.ndarray, ids: roaring.Ids, labels: int) -> list[BitMap]:  # type: ignore[type-arg]
+def _grouped(codes: np.ndarray, ids: roaring.Ids, labels: int) -> list[BitMap]:
     # A stable sort keeps the ids of one code ascending, which is how CRoaring adds them fastest.
     places = np.argsort(codes, kind="stable")
     bounds = np.searchsorted(codes[places], np.arange(labels + 1))

@@ -90,6 +90,8 @@ def expect(bitmap: object) -> BitMap:
     Raises:
         ArgumentError: it is something else.
     """
-    if not isinstance(bitmap, pyroaring.AbstractBitMap):
+    if isinstance(bitmap, pyroaring.FrozenBitMap):
+        return BitMap(bitmap)
+    if not isinstance(bitmap, BitMap):
         raise ArgumentError("not a set of customers", found=type(bitmap).__name__, allowed="a pyroaring.BitMap")
     return bitmap

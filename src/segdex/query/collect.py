@@ -168,7 +168,12 @@ def customer(at: int, executor: Executor) -> Customer:
 
     def value(name: str) -> Any:
         held = generation.values[name]
-        return _by_category(held, at) if isinstance(held, Family) else to_arrow(held, one)[0].as_py()
+        if not isinstance(held, Family):
+            return to_arrow(held, one)[0].as_py()
+        # A band of a family is told for the categories in which its metric has a value of the customer's own.
+        of = generation.values[schema.bands[name].metric] if name in schema.bands else held
+        assert isinstance(of, Family)
+        return _by_category(held, _codes(of, at), at)
 
     return Customer(
         attributes={name: value(name) for name in schema.customers.attributes},
@@ -185,9 +190,13 @@ def segments_of(at: int, executor: Executor) -> tuple[str, ...]:
     return tuple(name for name in names if at in executor.members(executor.binder.bind_checked(nodes.Segment(name))))
 
 
-def _by_category(family: Family, at: int) -> dict[str, Any]:
-    """The values of one customer by category, for the categories in which there is a pair."""
-    places = np.flatnonzero(family.customers == at)
-    codes = np.searchsorted(family.offsets, places, side="right") - 1
-    values = to_arrow(family.column, places.astype(np.uint64)).to_pylist()
-    return {family.categories[int(code)].as_py(): value for code, value in zip(codes, values, strict=True)}
+def _codes(family: Family, at: int) -> list[int]:
+    """The categories in which a customer has a pair."""
+    codes = np.searchsorted(family.offsets, np.flatnonzero(family.customers == at), side="right") - 1
+    return [int(code) for code in codes]
+
+
+def _by_category(family: Family, codes: list[int], at: int) -> dict[str, Any]:
+    """The values of one customer in the categories *codes*."""
+    one = np.array([at], np.uint32)
+    return {family.categories[code].as_py(): to_arrow(family.one(code, at), one * 0)[0].as_py() for code in codes}

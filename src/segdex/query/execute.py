@@ -70,7 +70,8 @@ class Executor:
     def trace(self, bound: Bound) -> Step:
         """Run the rule step by step, with the count, the time and the way of each."""
         started = time.perf_counter()
-        way, inner = "algebra", ()
+        way = "algebra"
+        inner: tuple[Step, ...] = ()
         match bound:
             case Every():
                 name, way = "everyone", "universe"

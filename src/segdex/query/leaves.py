@@ -14,7 +14,7 @@ from segdex.generation import Generation, Predicate
 from segdex.query.customers import Customers, Labels, Pairs
 from segdex.rules import nodes
 from segdex.values import masks
-from segdex.values.column import Column, missing_of
+from segdex.values.column import Column
 from segdex.values.family import Family
 
 
@@ -134,10 +134,10 @@ def _without_pairs(
     rule: nodes.Rule, family: Family, ids: roaring.Ids, categories: int, generation: Generation, customers: Customers
 ) -> BitMap:
     """The customers for whom *rule* holds in a category in which they have no pair."""
-    rest = dataclasses.replace(family.column, data=np.array([family.rest], family.column.data.dtype))
-    missing = dataclasses.replace(rest, data=np.array([missing_of(rest.data.dtype)], rest.data.dtype))
+    nobody = family.column.take(np.array([-1], np.int64))
+    rest = dataclasses.replace(family.column, data=np.full_like(nobody.data, family.rest))
     held_by_rest = bool(masks.leaf(rule, Pairs(rest, customers))[0])
-    held_by_missing = bool(masks.leaf(rule, Pairs(missing, customers))[0])
+    held_by_missing = bool(masks.leaf(rule, Pairs(nobody, customers))[0])
     if not (held_by_rest or held_by_missing):
         return BitMap()
     lacking = np.bincount(ids, minlength=generation.count) < categories

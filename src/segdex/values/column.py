@@ -59,15 +59,16 @@ class Column:
         """Which items have a value."""
         if self.offsets is not None:
             starts = self.offsets[:-1]
-            known = np.ones(len(starts), np.bool_)
+            known: Mask = np.ones(len(starts), np.bool_)
             filled = self.offsets[1:] > starts
             known[filled] = self.data[starts[filled]] != -1
-            return known
-        if self.data.dtype == np.int32:
-            return self.data >= 0
-        if self.data.dtype == np.int64:
-            return self.data != MISSING
-        return ~np.isnan(self.data)
+        elif self.data.dtype == np.int32:
+            known = self.data >= 0
+        elif self.data.dtype == np.int64:
+            known = self.data != MISSING
+        else:
+            known = ~np.isnan(self.data)
+        return known
 
     def take(self, indices: Ints) -> Column:
         """The items at *indices*, in their order; a negative index gives a missing item. Not for tags."""

@@ -80,9 +80,8 @@ def has(tags: Column, mode: Literal["any", "all", "none"], values: Sequence[str]
     table = _as_numpy(pc.is_in(tags.dictionary, value_set=wanted))
     found = np.empty(len(tags), np.int64)
     kernels.tags_in_table(tags.offsets, tags.data, table, found)
-    if mode == "any":
-        return found > 0
-    return found == (len(wanted) if mode == "all" else 0)
+    holds: Mask = found > 0 if mode == "any" else found == (len(wanted) if mode == "all" else 0)
+    return holds
 
 
 def matches(column: Column, mode: Literal["starts", "ends", "contains"], text: str, ignore_case: bool) -> Mask:
@@ -141,7 +140,8 @@ def _text_table(op: Comparison, column: Column, label: str) -> Mask:
     ranks = order_ranks(column)
     rank = int(_order(column).index(wanted).as_py())
     signs = np.sign(ranks - rank) + 1
-    return (ranks >= 0) & (((ACCEPTS[op] >> signs) & 1) == 1)
+    accepted: Mask = (ranks >= 0) & (((ACCEPTS[op] >> signs) & 1) == 1)
+    return accepted
 
 
 def order_ranks(column: Column) -> Ints:
@@ -250,11 +250,11 @@ def _strings(op: Comparison, left: Column, right: Column) -> Mask:
         moved = np.asarray(pc.fill_null(pc.index_in(right.dictionary, value_set=left.dictionary), -2), np.int32)
         theirs = np.full(len(right), -1, np.int32)
         theirs[right.known] = moved[right.data[right.known]]
-        known = left.known & right.known
-        return known & ((left.data == theirs) == (op == "="))
-    ours, theirs = _ranked(left), _ranked(right)
+        equal: Mask = left.data == theirs
+        known: Mask = left.known & right.known
+        return known & equal if op == "=" else known & ~equal
     out = np.empty(len(left), np.bool_)
-    kernels.compare_ints(ours, theirs, 1, ACCEPTS[op], out)
+    kernels.compare_ints(_ranked(left), _ranked(right), 1, ACCEPTS[op], out)
     return out
 
 

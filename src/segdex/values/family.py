@@ -38,6 +38,17 @@ class Family:
         """The position of *category*, or -1 where it was never seen."""
         return int(self.categories.index(category).as_py())
 
+    def one(self, code: int, customer: int) -> Column:
+        """The value of one customer in category *code*, as a column of one item."""
+        start, end = int(self.offsets[code]), int(self.offsets[code + 1])
+        place = start + int(np.searchsorted(self.customers[start:end], np.uint32(customer)))
+        if place < end and self.customers[place] == customer:
+            return dataclasses.replace(self.column, data=self.column.data[place : place + 1])
+        data = np.full(1, self.rest, self.column.data.dtype)
+        if self.among is not None and not self.among[customer]:
+            data[0] = missing_of(data.dtype)
+        return dataclasses.replace(self.column, data=data)
+
     def dense(self, code: int, count: int) -> Column:
         """The values of category *code* (-1: one never seen) as a column of *count* customers."""
         data = np.full(count, self.rest, self.column.data.dtype)
