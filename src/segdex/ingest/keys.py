@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
 
-import numpy.typing as npt
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from segdex.values.column import Ints
+from segdex.errors import ArgumentError, SourceError
+from segdex.ingest import kernels
+from segdex.ingest.arrays import is_text, known_of, numbers_of, plain, strings_of, text_buffers
+from segdex.ingest.to_numbers import LARGEST, integers
+from segdex.values.column import MISSING, Ints, Mask
+
+_HASHING_PAYS = 8
+"""From one wanted key in so many held ones, one pass with a hash table beats that many searches."""
+_CANONICAL = "^(0|-?[1-9][0-9]{0,18})$"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,3 +31,92 @@ class Keys:
     """
 
     values: pa.Int64Array | pa.LargeStringArray
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, ids: npt.ArrayLike) -> pa.Array:
+        """The keys of dense ids, in their order; shape (ids,)."""
+        return self.values.take(pa.array(np.asarray(ids)))
+
+    def lookup(self, values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> Ints:
+        """The dense ids of *values*, int64 of their shape, -1 for null and for keys that no customer has.
+
+        7 and ``'7'`` are one key, whichever of them the index holds; ``'007'`` is another.
+
+        Raises:
+            ArgumentError: the values are neither text nor whole numbers.
+        """
+        array = plain(_as_array(values))
+        if is_text(array.type):
+            strings, _ = strings_of(array)
+            return self._of_texts(strings)
+        if pa.types.is_null(array.type):
+            return np.full(len(array), -1, np.int64)
+        if pa.types.is_boolean(array.type) or pa.types.is_temporal(array.type):
+            raise _no_keys(str(array.type))
+        try:
+            whole = integers(array).data
+        except SourceError:
+            raise _no_keys(str(array.type)) from None
+        return self._of_integers(whole.astype(np.int64, copy=False), whole != MISSING)
+
+    def _of_texts(self, strings: pa.LargeStringArray) -> Ints:
+        if pa.types.is_int64(self.values.type):
+            return self._of_integers(*_canonical(strings))
+        if len(strings) * _HASHING_PAYS > len(self.values):
+            found = pc.fill_null(pc.index_in(strings, value_set=self.values, skip_nulls=True), -1)
+            return np.asarray(found).astype(np.int64)
+        held, data, _ = text_buffers(self.values)
+        offsets, wanted, known = text_buffers(strings)
+        ids = np.empty(len(strings), np.int64)
+        kernels.search_texts(held, data, offsets, wanted, known, ids)
+        return ids
+
+    def _of_integers(self, whole: Ints, known: Mask) -> Ints:
+        if not pa.types.is_int64(self.values.type):
+            return self._of_texts(pa.array(whole, mask=~known).cast(pa.large_string()))
+        held = numbers_of(self.values)
+        if len(held) == 0:
+            return np.full(len(whole), -1, np.int64)
+        ids = np.minimum(np.searchsorted(held, whole), len(held) - 1)
+        return np.where(known & (held[ids] == whole), ids, -1)
+
+
+def _canonical(strings: pa.LargeStringArray) -> tuple[Ints, Mask]:
+    """The integers that strings stand for, and which of them stand for one as it is usually written."""
+    offsets, data, known = text_buffers(strings)
+    whole, statuses = np.empty(len(strings), np.int64), np.empty(len(strings), np.int8)
+    kernels.parse_decimals(offsets, data, known, 0, whole, statuses)
+    usual = known_of(strings) & numbers_of(pc.match_substring_regex(strings, _CANONICAL))
+    return whole, usual & (statuses == kernels.EXACT)
+
+
+def _as_array(values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values
+    if isinstance(values, pa.ChunkedArray):
+        return values.combine_chunks()
+    if isinstance(values, np.ndarray) or hasattr(values, "__arrow_array__"):
+        return _converted(values)
+    if hasattr(values, "__arrow_c_stream__"):
+        return pa.chunked_array(values).combine_chunks()
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise _no_keys(type(values).__name__)
+    items = list(values)
+    if any(isinstance(item, bool) or not isinstance(item, str | int | np.integer | None) for item in items):
+        raise _no_keys("other values among them")
+    if any(isinstance(item, str) for item in items):
+        return pa.array([None if item is None else str(item) for item in items], pa.large_string())
+    return _converted([None if item is None or abs(int(item)) > LARGEST else int(item) for item in items])
+
+
+def _converted(values: Any) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        raise _no_keys(type(values).__name__) from None
+
+
+def _no_keys(found: str) -> ArgumentError:
+    return ArgumentError("these are no keys", found=found, allowed="strings or whole numbers")

@@ -1,0 +1,229 @@
+"""Files and Arrow streams as batches of the columns that are needed, a bounded number of rows at a time.
+
+What each reader promises: only the wanted columns are decoded, in batches of at most `MOST_ROWS` rows; a file that
+cannot be read is a `SourceError` that names it; a message never carries text of the file, because it may hold keys.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from segdex.errors import SourceError, listed, nearest
+
+MOST_ROWS = 1 << 18
+FEW_ROWS = 1 << 13
+"""Batches smaller than this are joined: each costs some hundred microseconds whatever its size."""
+_CSV_BLOCK = 1 << 24
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Batch:
+    """Some rows of one file or table.
+
+    Attributes:
+        place: the name of the file or table, for messages.
+        first: how many rows that could be read came before.
+        rows: how many there are.
+        columns: the wanted columns.
+        untyped: they are text whatever they mean (CSV).
+        malformed: lines of a CSV file since the batch before that are no rows: row number and reason.
+        skipped: the row numbers of all such lines so far.
+    """
+
+    place: str
+    first: int
+    rows: int
+    columns: Mapping[str, pa.Array]
+    untyped: bool = False
+    malformed: Sequence[tuple[int, str]] = ()
+    skipped: Sequence[int] = ()
+
+    def number(self, row: int) -> int:
+        """The number of a row for messages: counted from 1, a header not counted."""
+        number = self.first + row + 1
+        for each in self.skipped:
+            if each > number:
+                break
+            number += 1
+        return number
+
+
+class Format(NamedTuple):
+    """How files of some suffixes are read."""
+
+    name: str
+    batches: Callable[[Path, str, Sequence[str]], Iterator[Batch]]
+
+
+def read_file(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
+    """The rows of one file.
+
+    Raises:
+        SourceError: the file is missing, empty, damaged, of unknown format, or lacks a column.
+    """
+    found = FORMATS.get(path.suffix.lower())
+    if found is None:
+        raise SourceError("unknown format", place=place, found=repr(path.suffix), allowed=", ".join(FORMATS))
+    try:
+        if path.stat().st_size == 0:
+            raise SourceError("the file is empty", place=place)
+        yield from found.batches(path, place, columns)
+    except FileNotFoundError:
+        raise SourceError("no such file", place=place) from None
+    except (SourceError, MemoryError):
+        raise
+    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
+        raise SourceError(
+            f"the file cannot be read as {found.name}", place=place, found=type(error).__name__,
+            hint="it may be damaged, cut short, or of another format than its name says",
+        ) from None  # fmt: skip
+
+
+def read_stream(table: Any, place: str, columns: Sequence[str]) -> Iterator[Batch]:
+    """The rows of anything with ``__arrow_c_stream__``, which is read once.
+
+    Raises:
+        SourceError: it cannot be read, or lacks a column.
+    """
+    try:
+        if not hasattr(table, "__arrow_c_stream__"):
+            table = pa.Table.from_batches([pa.record_batch(table)])
+        reader = pa.RecordBatchReader.from_stream(table)
+        yield from _numbered(_projected(reader.schema.names, reader, place, columns), place)
+    except (SourceError, MemoryError):
+        raise
+    except Exception as error:  # whatever the producer raises, its text may quote values
+        raise SourceError("the table cannot be read", place=place, found=type(error).__name__) from None
+
+
+def positions_of(columns: Sequence[str], present: Sequence[str], place: str) -> list[int]:
+    """Where each of *columns* stands among the columns that are *present*.
+
+    Raises:
+        SourceError: one is missing, or there twice.
+    """
+    for column in columns:
+        if column not in present:
+            hint = nearest(column, present)
+            raise SourceError(f"no column {column!r}", place=place, found=listed(present), hint=hint)
+        if present.count(column) > 1:
+            raise SourceError(f"column {column!r} is there {present.count(column)} times", place=place)
+    return [present.index(column) for column in columns]
+
+
+# --- formats -----------------------------------------------------------------------------------------------------
+
+
+def _parquet(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        positions_of(columns, file.schema_arrow.names, place)
+        batches = file.iter_batches(batch_size=MOST_ROWS, columns=list(columns))
+        yield from _numbered(batches, place)
+
+
+def _ipc(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
+    from pyarrow import ipc
+
+    with pa.OSFile(str(path)) as file:
+        is_file = file.read(6) == b"ARROW1"
+        file.seek(0)
+        if is_file:
+            reader = ipc.open_file(file)
+            batches = (reader.get_batch(at) for at in range(reader.num_record_batches))
+        else:
+            reader = batches = ipc.open_stream(file)
+        projected = _projected(reader.schema.names, batches, place, columns)
+        yield from _numbered(_validated(projected), place)
+
+
+def _csv(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
+    from pyarrow import csv
+
+    malformed: list[tuple[int, str]] = []
+
+    def skip(row: csv.InvalidRow) -> str:
+        reason = f"{row.actual_columns} fields in a row, where the header has {row.expected_columns}"
+        malformed.append((row.number - 1, reason))  # the header is row 1
+        return "skip"
+
+    # Without threads rows come with their numbers.
+    read = csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK)
+    parse = csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip)
+    with csv.open_csv(path, read_options=read, parse_options=parse) as reader:
+        positions_of(columns, reader.schema.names, place)
+    malformed.clear()
+    convert = csv.ConvertOptions(
+        include_columns=list(columns), column_types=dict.fromkeys(columns, pa.binary()),
+        null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False,
+    )  # fmt: skip
+    told = 0
+    with csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
+        for batch in _numbered(reader, place):
+            known = malformed[told:]
+            told += len(known)
+            skipped = [number for number, _ in malformed]
+            yield dataclasses.replace(batch, untyped=True, malformed=known, skipped=skipped)
+    if malformed[told:]:
+        yield Batch(place, 0, 0, {}, malformed=malformed[told:])
+
+
+PARQUET, CSV, ARROW = Format("Parquet", _parquet), Format("CSV", _csv), Format("Arrow", _ipc)
+FORMATS = {".parquet": PARQUET, ".csv": CSV, ".arrow": ARROW, ".feather": ARROW, ".ipc": ARROW}
+"""Every format by its suffixes."""
+
+
+# --- batches -----------------------------------------------------------------------------------------------------
+
+
+def _projected(present: Sequence[str], batches: Any, place: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    positions = positions_of(columns, present, place)
+    for batch in batches:
+        yield batch.select(positions)
+
+
+def _validated(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The format has no checksum: nothing of a file is believed before lengths and offsets have been checked."""
+    for batch in batches:
+        batch.validate(full=True)
+        yield batch
+
+
+def _numbered(batches: Any, place: str) -> Iterator[Batch]:
+    first = 0
+    for batch in _joined(batches):
+        for start in range(0, batch.num_rows, MOST_ROWS):
+            part = batch.slice(start, MOST_ROWS)
+            columns = dict(zip(part.schema.names, part.columns, strict=True))
+            yield Batch(place, first, part.num_rows, columns)
+            first += part.num_rows
+
+
+def _joined(batches: Any) -> Iterator[pa.RecordBatch]:
+    """The same rows with runs of small batches joined."""
+    small: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        if batch.num_rows >= FEW_ROWS:
+            yield from _as_one(small)
+            small, rows = [], 0
+            yield batch
+            continue
+        small.append(batch)
+        rows += batch.num_rows
+        if rows >= FEW_ROWS:
+            yield from _as_one(small)
+            small, rows = [], 0
+    yield from _as_one(small)
+
+
+def _as_one(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    if len(batches) < 2:
+        return iter(batches)
+    return iter(pa.Table.from_batches(batches).combine_chunks().to_batches())

@@ -1,0 +1,134 @@
+"""Which table is behind each declared name: a file, a folder, a pattern, or an object that the caller gave."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from segdex.errors import ArgumentError, SourceError, listed, nearest
+from segdex.ingest.readers import FORMATS, Batch, read_file, read_stream
+from segdex.schema.model import Schema
+
+CUSTOMERS = "customers"
+LOOKUPS = "lookups."
+_WILD = "*?["
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Source:
+    """One table that can be read once.
+
+    Attributes:
+        name: ``customers``, the name of a stream, or ``lookups.`` and the name of a lookup.
+        table: an object with an Arrow stream; None where there is a path.
+        path: a file, a folder or a pattern.
+        base: the folder that *path* is relative to.
+    """
+
+    name: str
+    table: Any = None
+    path: str | None = None
+    base: Path | None = None
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
+        """The rows, file after file.
+
+        Raises:
+            SourceError: there is no such file, or one cannot be read.
+        """
+        if self.path is None:
+            yield from read_stream(self.table, f"table {self.name!r}", columns)
+            return
+        for path, place in files(self.path, self.base):
+            yield from read_file(path, place, columns)
+
+
+def files(given: str, base: Path | None) -> list[tuple[Path, str]]:
+    """The files that a path, a folder or a pattern stands for, by path, each with its name for messages.
+
+    Of a folder it is every file of a known format in it, at any depth; names that begin with ``.`` or ``_`` are left
+    out, as writers of folders mark what is no data.
+
+    Raises:
+        SourceError: there is none.
+    """
+    path = (base or Path()) / given
+    if path.is_file():
+        found = [path]
+    elif path.is_dir():
+        found = [each for each in path.rglob("*") if _is_data(each, path)]
+        if not found:
+            raise SourceError("no data files in this folder", place=given, allowed=", ".join(FORMATS))
+    elif any(sign in given for sign in _WILD):
+        pattern = os.path.join(glob.escape(str(base)), given) if base else given
+        found = [Path(each) for each in glob.glob(pattern, recursive=True) if Path(each).is_file()]
+        if not found:
+            raise SourceError("no file matches this pattern", place=given)
+    else:
+        raise SourceError("no such file or folder", place=given)
+    return [(each, _name(each, base)) for each in sorted(found, key=Path.as_posix)]
+
+
+def _is_data(path: Path, folder: Path) -> bool:
+    inside = path.relative_to(folder).parts
+    return path.suffix.lower() in FORMATS and path.is_file() and not any(part[0] in "._" for part in inside)
+
+
+def _name(path: Path, base: Path | None) -> str:
+    try:
+        return path.relative_to(base or Path()).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def resolve(schema: Schema, given: Mapping[str, Any], base: Path | None) -> dict[str, Source]:
+    """The source of every declared table by its full name; what the caller gives comes before what is declared.
+
+    Customers are missing where none are declared: the universe is then made of the keys of the streams.
+
+    Raises:
+        ArgumentError: a name is unknown or given twice, an object is no table, or a declared table has no source.
+    """
+    declared = {CUSTOMERS: schema.customers.source}
+    declared |= {LOOKUPS + name: lookup.source for name, lookup in schema.lookups.items()}
+    declared |= {name: stream.source for name, stream in schema.streams.items()}
+    found: dict[str, Source] = {}
+    for name, table in given.items():
+        full = _full_name(name, declared)
+        if full in found:
+            raise ArgumentError("a source is given twice", found=listed([name, full]))
+        found[full] = _given(full, table)
+    for name, path in declared.items():
+        if name in found:
+            continue
+        if path is not None:
+            found[name] = Source(name, path=path, base=base)
+        elif name != CUSTOMERS or schema.customers.attributes or schema.customers.only:
+            raise ArgumentError(
+                f"no table for {name!r}", hint=f"declare its source, or pass sources={{{name!r}: table}}"
+            )
+    return {name: found[name] for name in declared if name in found}
+
+
+def _full_name(name: str, declared: Mapping[str, object]) -> str:
+    """A lookup may be named with or without ``lookups.``; a stream of that name goes first."""
+    for full in (name, f"{LOOKUPS}{name}"):
+        if full in declared:
+            return full
+    known = [each.removeprefix(LOOKUPS) for each in declared]
+    raise ArgumentError("an unknown source", found=repr(name), allowed=listed(known), hint=nearest(str(name), known))
+
+
+def _given(name: str, table: Any) -> Source:
+    if isinstance(table, str | os.PathLike):
+        return Source(name, path=os.fspath(table))
+    if hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__"):
+        return Source(name, table=table)
+    raise ArgumentError(
+        f"the source {name!r} is no table", found=type(table).__name__,
+        allowed="anything with __arrow_c_stream__ (pyarrow, polars, pandas, DuckDB), or a path",
+    )  # fmt: skip
