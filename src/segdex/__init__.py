@@ -30,7 +30,22 @@ if TYPE_CHECKING:
     from segdex.index import Index, build, open
     from segdex.rules.json_form import rule_schema
     from segdex.rules.nodes import Rule
-    from segdex.rules.python_form import ANY, call, did, everyone, field, segment
+    from segdex.rules.python_form import (
+        ANY,
+        all_of,
+        anniversary,
+        any_category,
+        any_of,
+        bucket,
+        call,
+        did,
+        everyone,
+        field,
+        segment,
+        today,
+        value,
+        variable,
+    )
     from segdex.rules.text import parse
 
 __version__ = "0.1.0"
@@ -51,6 +66,11 @@ __all__ = [
     "StorageError",
     "VersionError",
     "__version__",
+    "all_of",
+    "anniversary",
+    "any_category",
+    "any_of",
+    "bucket",
     "build",
     "call",
     "did",
@@ -60,6 +80,9 @@ __all__ = [
     "parse",
     "rule_schema",
     "segment",
+    "today",
+    "value",
+    "variable",
 ]
 
 _MODULES = {
@@ -67,7 +90,22 @@ _MODULES = {
     "segdex.index": ("Index", "build", "open"),
     "segdex.rules.json_form": ("rule_schema",),
     "segdex.rules.nodes": ("Rule",),
-    "segdex.rules.python_form": ("ANY", "call", "did", "everyone", "field", "segment"),
+    "segdex.rules.python_form": (
+        "ANY",
+        "all_of",
+        "any_category",
+        "any_of",
+        "anniversary",
+        "bucket",
+        "call",
+        "did",
+        "everyone",
+        "field",
+        "segment",
+        "today",
+        "value",
+        "variable",
+    ),
     "segdex.rules.text": ("parse",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -204,7 +204,7 @@ class Rule(Node, frozen=True):
 
     def to_python(self) -> str:
         """The rule as a Python expression over ``segdex`` names; evaluating it gives an equal rule."""
-        from segdex.rules.python_form import to_python
+        from segdex.rules.python_source import to_python
 
         return to_python(self)
 
