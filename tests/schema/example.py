@@ -58,12 +58,19 @@ big_baskets  = { kind = "count", stream = "orders", having = "amount >= 50" }
 order_gap    = { kind = "mean_gap", stream = "orders" }
 since_order  = { kind = "days_since", stream = "orders" }
 value_share  = { kind = "share", stream = "orders", by = "department", weight = "amount" }
-click_rate   = { kind = "ratio", by = "category", numerator = { stream = "emails", where = "action = 'click'" }, denominator = { stream = "emails", where = "action = 'sent'" } }
 plan_before  = { kind = "last_value", stream = "subscriptions", field = "plan", window = { to = "30d" } }
 age          = { kind = "years_since", attribute = "birth_date" }
 trend_spend  = { kind = "formula", formula = "spend_6m / 6 - spend_1y / 12" }
+[metrics.click_rate]
+kind = "ratio"
+by = "category"
+numerator = { stream = "emails", where = "action = 'click'" }
+denominator = { stream = "emails", where = "action = 'sent'" }
+[bands.recency]
+metric = "since_order"
+edges = [7, 30, 90, 180]
+labels = ["hot", "warm", "cooling", "cold", "lapsed"]
 [bands]
-recency      = { metric = "since_order", edges = [7, 30, 90, 180], labels = ["hot", "warm", "cooling", "cold", "lapsed"] }
 value_tier   = { metric = "spend_6m", quantiles = 5, among = "spend_6m > 0" }
 affinity     = { metric = "value_share", edges = [0.2, 0.5, 0.75] }
 [[stages.lifecycle]]

@@ -57,6 +57,7 @@ country contains 'N'
 clan = 'x' and clan != 7 and clan in ('a', 3) and clan is known
 clan starts with 'x'
 country = city
+income <= income
 recency = lifecycle
 birth_date < 1990-01-01 and since_order > 180
 renews between today and today + 30d
@@ -187,6 +188,7 @@ MISFITS: list[tuple[str, int, str]] = [
     ("years_since(orders) > 1", 1, "unknown attribute 'orders'"),
     ("count(orders, by = amount)['a'] > 1", 1, "allowed: category"),
     ("last_value(orders.tags) = 'a'", 1, "of type tags"),
+    ("days_until(renews, every = 1y) > 1", 1, "the option 'every' is not supported in this version yet"),
     ("ratio(orders) > 1", 1, "write a division of two counts"),
     ("score(orders) > 1", 1, "declare it in the schema"),
     ("count(orders, where amont > 1) > 1", 21, "did you mean 'amount'"),
@@ -226,6 +228,13 @@ def test_deep_trees_are_bounded(catalog: Catalog) -> None:
         value = nodes.Negative(value)
     with pytest.raises(RuleLimitError):
         value_type(value, catalog, catalog.customers())
+
+
+def test_trees_that_no_text_makes(catalog: Catalog) -> None:
+    rule, value = nodes.Everyone(), nodes.Name("orders_3m")
+    for wrong in (nodes.Compare("=", rule, value), nodes.Not(value), nodes.And((rule, value))):  # type: ignore[arg-type]
+        with pytest.raises(RuleError, match="is not a"):
+            check_rule(wrong, catalog, catalog.customers())
 
 
 def test_scopes(catalog: Catalog) -> None:

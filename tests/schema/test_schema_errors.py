@@ -119,6 +119,9 @@ CASES: list[tuple[str, Any, str | None, str]] = [
         "did you mean 'action'",
     ),
     ("metrics.x", {"kind": "mean_gap", "stream": "orders", "field": "amount"}, "metrics.x.field", "takes no 'field'"),
+    ("metrics.orders_3m.r", 0.5, None, "takes no 'r'"),
+    ("metrics.orders_3m.r", "half", None, "not a number"),
+    ("metrics.orders_3m.steps", [{"stream": "orders"}], None, "takes no 'steps'"),
     # bands
     ("bands.recency.metric", "since_oder", None, "did you mean 'since_order'"),
     ("bands.recency.metric", "country", None, "'country' of type category; allowed: a number, a date or a time"),

@@ -10,7 +10,6 @@ from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
-from segdex.rules.windows import Lifetime
 from segdex.schema.model import Metric, MetricKind
 from segdex.schema.types import Kind, ValueType
 
@@ -108,8 +107,3 @@ def metric_type(metric: Metric, fields: Fields) -> ValueType:
         return ValueType(gives, family=family, role="metric")
     assert metric.field is not None
     return msgspec.structs.replace(fields[metric.field], family=family, role="metric")
-
-
-def timed_by_window(metric: Metric) -> bool:
-    """Whether the metric's window asks for a time."""
-    return not isinstance(metric.window, Lifetime)

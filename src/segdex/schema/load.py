@@ -10,8 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from segdex.errors import SchemaError
 from segdex.schema import decode
 from segdex.schema.assemble import assemble
@@ -43,11 +41,6 @@ def load(source: str | Path | Mapping[str, Any] | Schema) -> Catalog:
         raise SchemaError("not a schema", found=shown(source), allowed="a path, a mapping or a Schema")
     origin = Origin()
     return assemble(decode.schema(source, Spot(origin)), origin, None)
-
-
-def dump(schema: Schema) -> bytes:
-    """A loaded schema as JSON bytes; ``load(json.loads(…))`` reads it back without loss."""
-    return msgspec.json.encode(schema)
 
 
 def _read(path: Path) -> Any:
