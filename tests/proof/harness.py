@@ -26,9 +26,11 @@ def database(**tables: object) -> duckdb.DuckDBPyConnection:
     connection.execute("set timezone = 'UTC'")
     connection.execute("set threads = 2")
     for name, table in tables.items():
-        source = f"read_parquet('{table}')" if isinstance(table, str) else "given"
-        connection.register("given", table) if not isinstance(table, str) else None
-        connection.execute(f"create table {name} as from {source}")
+        if isinstance(table, str):
+            connection.execute(f"create table {name} as from read_parquet('{table}')")
+        else:
+            connection.register("given", table)
+            connection.execute(f"create table {name} as from given")
     return connection
 
 
@@ -42,7 +44,8 @@ def members(connection: duckdb.DuckDBPyConnection, sql: str) -> list[object]:
 def same(index: segdex.Index, connection: duckdb.DuckDBPyConnection, case: Case) -> None:
     """Hold one rule to its SQL: the count, the members, and a question about single customers."""
     expected = members(connection, case.sql)
-    assert index.count(case.rule) == len(expected)
+    assert expected, "a rule that nobody satisfies proves little"
+    assert index.count(case.rule) == len(expected), "the count is not that of the SQL"
     assert sorted(index.keys(index.bitmap(case.rule)).to_pylist()) == expected
     table = index.members(case.rule, suppression=False).read_all()
     assert sorted(table.column(0).to_pylist()) == expected

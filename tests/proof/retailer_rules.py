@@ -2,6 +2,7 @@
 """Rules over the generated retailer, each beside its SQL.
 
 The clock stands at 2026-06-30 09:30 in UTC, half past ten in London, a Tuesday. Some rows are later than that.
+Arithmetic is of float64 in the units of the values, so sums of cents are divided by 100 before they meet.
 A return may be booked on the basket that it came from: the basket's time is still that of its earliest row.
 """
 
@@ -182,7 +183,7 @@ CASES = [
         "returns_1y >= 2 and returns_1y > 0.2 * lines_1y",
         "select k from (select k, sum(n) r from (select k, b, min(ts) ts, count(*) n from lines where cents < 0 "
         "group by k, b) where ts > '2025-06-30 09:30' group by k) left join (select k, sum(n) n from baskets "
-        "where ts > '2025-06-30 09:30' group by k) using (k) where r >= 2 and r > 0.2 * coalesce(n, 0)",
+        "where ts > '2025-06-30 09:30' group by k) using (k) where r >= 2 and r > 0.2::double * coalesce(n, 0)",
     ),
     Case(
         "distinct products",
@@ -268,12 +269,12 @@ CASES = [
         "discount depth",
         "discount_rate >= 0.2",
         "select k from baskets where ts > '2025-06-30 09:30' group by k having sum(cents) + sum(disc) <> 0 "
-        "and sum(disc) / (sum(cents) + sum(disc)) >= 0.2",
+        "and (sum(disc) / 100) / (sum(cents) / 100 + sum(disc) / 100) >= 0.2",
     ),
     Case(
         "a share of two sums",
         "sum(orders.discount) / sum(orders.amount) > 0.3",
-        "select k from baskets group by k having sum(cents) <> 0 and sum(disc) / sum(cents) > 0.3",
+        "select k from baskets group by k having sum(cents) <> 0 and (sum(disc) / 100) / (sum(cents) / 100) > 0.3",
     ),
     Case(
         "minus, brackets, precedence",
@@ -435,11 +436,6 @@ CASES = [
     Case("dates", "birth_date < 1960-01-01 and signup >= 2025-01-01", "select k from people where birth_date < '1960-01-01' and signup >= '2025-01-01'"),
     Case("today less a year", "signup between today - 1y and today - 1mo", "select k from people where signup between '2025-06-30' and '2026-05-30'"),
     Case("days since an attribute", "tenure <= 180", "select k from people where signup >= date '2026-06-30' - 180"),
-    Case(
-        "anniversary",
-        "anniversary(birth_date) within 7d",
-        "select k from people where strftime(birth_date, '%m-%d') between '06-30' and '07-07'",
-    ),
     Case("integer attribute", "points > 500 and points <= 1000", "select k from people where points > 500 and points <= 1000"),
     Case("number with a scale", "credit between 10.5 and 20.25", "select k from people where credit between 10.5 and 20.25"),
     Case("not a number is missing", "risk is missing", "select k from people where risk is null or isnan(risk)"),
@@ -472,7 +468,7 @@ CASES = [
         "buys anyway",
         "segment 'buys_anyway'",
         "select k from baskets where ts > '2025-06-30 09:30' group by k having sum(cents) >= 10000 "
-        "and sum(disc) / (sum(cents) + sum(disc)) < 0.02 "
+        "and (sum(disc) / 100) / (sum(cents) / 100 + sum(disc) / 100) < 0.02 "
         "and k not in (select k from mails where action = 'open' and ts > '2025-06-30 09:30')",
     ),
 ]  # fmt: skip

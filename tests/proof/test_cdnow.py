@@ -19,6 +19,8 @@ import segdex
 from tests.proof.data import file
 from tests.proof.harness import Case, database, same
 
+pytestmark = pytest.mark.compiled  # too many rows for plain Python
+
 AS_OF = dt.datetime(1998, 7, 1, tzinfo=dt.UTC)
 SCHEMA: dict[str, Any] = {
     "customers": {"key": "customer"},

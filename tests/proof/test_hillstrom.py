@@ -13,6 +13,8 @@ import segdex
 from tests.proof.data import file
 from tests.proof.harness import Case, same
 
+pytestmark = pytest.mark.compiled  # too many rows for plain Python
+
 SCHEMA = """
 [customers]
 source = "hillstrom.csv"
@@ -67,7 +69,7 @@ CASES = [
     Case("arithmetic", "mens + womens = 2", "select customer from customers where mens + womens = 2"),
     Case("two attributes", "spend > history", "select customer from customers where spend > history"),
     Case("exact cents", "spend = 29.99", "select customer from customers where spend = 29.99"),
-    Case("a ratio of attributes", "spend / history >= 0.5 and recency > 6", "select customer from customers where spend / history >= 0.5 and recency > 6"),
+    Case("a ratio of attributes", "spend / history >= 0.5 and recency > 6", "select customer from customers where spend::double / history::double >= 0.5 and recency > 6"),
     Case("a band", "age_of_order = 'recent'", "select customer from customers where recency >= 3 and recency < 6"),
     Case("bands by order", "age_of_order >= 'old'", "select customer from customers where recency >= 6"),
     Case("the highest quarter", "value = '4'", "select customer from customers where history >= (select edge from edges where i = 3)"),
@@ -78,7 +80,7 @@ CASES = [
     Case("stages, the rest", "not response in ('bought', 'came')", "select customer from customers where visit = 0 and conversion = 0"),
     Case("starts with", "mailed starts with 'mens'  ignoring case or mailed ends with 'Mail' and recency = 1", "select customer from customers where segment = 'Mens E-Mail' or recency = 1"),
     Case("contains", "channel contains 'i'", "select customer from customers where channel like '%i%'"),
-    Case("nothing is missing", "spend is missing or area is missing", "select customer from customers where spend is null"),
+    Case("nothing is missing", "not (spend is missing or area is missing)", "select customer from customers"),
     Case("or within and", "(mens = 1 or womens = 1 and newbie = false) and history > 1000", "select customer from customers where (mens = 1 or womens = 1 and newbie = 0) and history > 1000"),
 ]  # fmt: skip
 
