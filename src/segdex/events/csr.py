@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdex.events import kernels
-from segdex.values.column import MISSING, Ints, Mask
+from segdex.values.column import Ints
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,33 +54,30 @@ def layout(
         sorter.sort(time[order])
     if unit is None:
         return Layout(order, offsets)
-    sorter.sort(unit[order])
-    if time is not None:
-        firsts = np.empty(len(order), np.int64)
-        kernels.spread_firsts(_begins(unit[order], offsets), time[order], firsts)
-        sorter.sort(firsts)
-    begins = _begins(unit[order], offsets)
+    # In the order of time a transaction's first row is its earliest, so transactions are in order of first rows.
+    firsts = sorter.firsts(unit[order])
+    sorter.sort(firsts)
+    begins = np.ones(len(firsts), np.bool_)
+    begins[1:] = firsts[1:] != firsts[:-1]
     units = np.append(np.flatnonzero(begins), len(order)).astype(np.int64)
     return Layout(order, offsets, units, np.searchsorted(units, offsets).astype(np.int64))
 
 
 class _Sorter:
-    """Sorts an order within each customer, stable; the spare arrays are allocated once."""
+    """Sorts an order within each customer, stable; scratch memory is as long as the longest customer."""
 
     def __init__(self, offsets: Ints, order: Ints) -> None:
         self._offsets, self._order = offsets, order
-        longest = int(np.diff(offsets).max(initial=0))
-        self._spare = np.empty(longest, np.int64), np.empty(longest, np.int64)
+        self._longest = int(np.diff(offsets).max(initial=0))
 
     def sort(self, keys: Ints) -> None:
-        """Sort by *keys*, which are in the present order and are overwritten."""
-        kernels.sort_segments(self._offsets, keys, self._order, *self._spare)
+        """Sort by *keys*, which are in the present order and are sorted too."""
+        spare = np.empty(self._longest, np.int64), np.empty(self._longest, np.int64)
+        kernels.sort_segments(self._offsets, keys, self._order, *spare)
 
-
-def _begins(unit: Ints, offsets: Ints) -> Mask:
-    """Which rows, grouped by customer and unit, are the first of a transaction."""
-    begins = np.ones(len(unit), np.bool_)
-    begins[1:] = (unit[1:] != unit[:-1]) | (unit[1:] == MISSING)
-    starts = offsets[:-1]
-    begins[starts[starts < len(unit)]] = True  # of a customer without rows: the next one's first row, or none
-    return begins
+    def firsts(self, unit: Ints) -> Ints:
+        """For each row the first row of its transaction; *unit* is in the present order."""
+        firsts = np.empty(len(unit), np.int64)
+        slots = np.empty(1 << (2 * self._longest).bit_length(), np.int64)
+        kernels.find_firsts(self._offsets, unit, firsts, slots)
+        return firsts

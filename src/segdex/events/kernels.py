@@ -78,11 +78,34 @@ def sort_segments(offsets: Any, keys: Any, order: Any, spare_keys: Any, spare_or
             width *= 2
 
 
-@kernel("void(b1[:], i8[:], OUT i8[:])")
-def spread_firsts(begins: Any, times: Any, firsts: Any) -> None:
-    """The time of the first row of each transaction, for all of its rows; *begins* marks first rows."""
-    first = 0
-    for i in range(len(firsts)):
-        if begins[i]:
-            first = times[i]
-        firsts[i] = first
+@helper
+def slot_of(unit: int, last: int) -> int:
+    """Where in a hash table with slots 0 to *last* the search for a unit begins."""
+    value = (int(unit) ^ (int(unit) >> 32)) & 0xFFFFFFFF
+    value = (value * 0x9E3779B1) & 0xFFFFFFFF
+    return (value ^ (value >> 15)) & last
+
+
+@kernel("void(i8[:], i8[:], OUT i8[:], OUT i8[:])")
+def find_firsts(offsets: Any, units: Any, firsts: Any, slots: Any) -> None:
+    """For every row the first row of its segment that has the same unit; the row itself where the unit is missing.
+
+    *slots* is room for a hash table: a power of two, at least twice the longest segment.
+    """
+    for segment in range(len(offsets) - 1):
+        start, end = offsets[segment], offsets[segment + 1]
+        size = 1
+        while size < 2 * (end - start):
+            size *= 2
+        slots[:size] = -1
+        for row in range(start, end):
+            unit = units[row]
+            firsts[row] = row
+            if unit == -9223372036854775808:
+                continue
+            slot = slot_of(unit, size - 1)
+            while slots[slot] >= 0 and units[slots[slot]] != unit:
+                slot = (slot + 1) & (size - 1)
+            if slots[slot] < 0:
+                slots[slot] = row
+            firsts[row] = slots[slot]

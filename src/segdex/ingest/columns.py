@@ -165,7 +165,12 @@ def gatherer(kind: ValueType, zone: dt.tzinfo) -> FieldGatherer:
 
 def pick(column: Column, rows: Ints) -> Column:
     """The items *rows* in their order (negative: missing), the dictionary cut to the strings that they have."""
-    picked = _pick_tags(column, rows) if column.offsets is not None else column.take(rows)
+    if column.offsets is not None:
+        picked = _pick_tags(column, rows)
+    elif len(rows) and rows.min() < 0:
+        picked = column.take(rows)
+    else:
+        picked = dataclasses.replace(column, data=column.data[rows])
     if picked.dictionary is None or picked.type.kind == "bool":
         return picked
     used = np.zeros(len(picked.dictionary) + 1, np.bool_)
