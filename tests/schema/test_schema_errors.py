@@ -231,6 +231,7 @@ LATER: list[tuple[str, Any, str]] = [
     ("customers.priority", 1, "customers.priority"),
     ("customers.attributes.home", {"type": "geo", "latitude": "a", "longitude": "b"}, "customers.attributes.home.type"),
     ("streams.orders.fields.home", "geo", "streams.orders.fields.home.type"),
+    ("streams.orders.fields.department.type", "tags", "streams.orders.fields.department.type"),
     ("streams.orders.id", "line_id", "streams.orders.id"),
     ("streams.orders.version", "version", "streams.orders.version"),
     ("streams.orders.deleted", "deleted", "streams.orders.deleted"),

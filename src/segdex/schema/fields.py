@@ -10,7 +10,7 @@ import msgspec
 
 from segdex.errors import listed, nearest
 from segdex.schema.model import Field, Lookup, Schema, Stream
-from segdex.schema.place import Spot, shown
+from segdex.schema.place import Spot, later, shown
 from segdex.schema.types import Role, ValueType
 
 Owner: TypeAlias = Literal["attribute", "stream", "lookup"]
@@ -126,6 +126,8 @@ def _stream_field(field: Field, stream: Stream, lookups: Mapping[str, Lookup], s
         known = [f"{name}.{inside}" for name, lookup in lookups.items() for inside in lookup.fields]
         hint = nearest(field.lookup, known)
         raise spot.at("lookup").fault("unknown", found=shown(field.lookup), allowed=listed(known), hint=hint)
+    if own.kind == "tags":
+        raise spot.at("type").fault(later("a field of tags through a lookup"))
     _on(field.on or "", stream, spot.at("on"))
     there = field_type(lookups[found[0]].fields[found[1]], "field")
     if own.kind != there.kind:
