@@ -140,10 +140,11 @@ def _cache() -> Path:
 
 def _line(index: Index, name: str) -> Line:
     segment = index.schema.segments[name]
-    query = index.prepare(f"segment '{name}'")
+    rule = str(segment.where)  # asked in full: a segment that was named before would only be looked up
+    query = index.prepare(rule)
     count = query.count()
     share = count / len(index) if len(index) else 0.0
-    return Line(name, segment.title or name, str(segment.where), count, share, _time(query.count))
+    return Line(name, segment.title or name, rule, count, share, _time(query.count))
 
 
 def _time(count: Callable[[], int]) -> float:
