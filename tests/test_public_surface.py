@@ -29,6 +29,11 @@ def test_public_names() -> None:
         "StorageError",
         "VersionError",
         "__version__",
+        "all_of",
+        "anniversary",
+        "any_category",
+        "any_of",
+        "bucket",
         "build",
         "call",
         "did",
@@ -38,6 +43,9 @@ def test_public_names() -> None:
         "parse",
         "rule_schema",
         "segment",
+        "today",
+        "value",
+        "variable",
     ]
 
 

@@ -141,9 +141,9 @@ def _compare(op: str, left: nodes.Value, right: nodes.Value, item: Any, world: W
     a, b = evaluate(left, item, world, chosen), evaluate(right, item, world, chosen)
     if a is None or b is None:
         return False
-    order = next(
-        (world.orders[v.name] for v in (left, right) if isinstance(v, nodes.Name) and v.name in world.orders), None
-    )
+    held = [v.of if isinstance(v, nodes.Item) else v for v in (left, right)]
+    names = [v.name for v in held if isinstance(v, nodes.Name)]
+    order = next((world.orders[name] for name in names if name in world.orders), None)
     if order is not None and op not in ("=", "!="):
         if a not in order or b not in order:
             return False
