@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from segdex.bitmap import roaring
 from segdex.bitmap.roaring import BitMap
-from segdex.build import Progress, derive
+from segdex.derive import Progress, derive
 from segdex.errors import ArgumentError, ClosedError, RuleError, listed, nearest
 from segdex.generation import Generation
 from segdex.query import collect
