@@ -1,0 +1,48 @@
+"""Every kind of metric against its naive meaning."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from segdex.metrics import select
+from tests.metrics.worlds import METRICS, STREAMS, TIMES, World, answers, make_world, random_rows, source, worlds
+from tests.oracle import metrics as oracle
+
+
+def check(name: str, world: World, seed: int = 0) -> None:
+    found = answers(name, source(world, random.Random(seed)))
+    expected = {
+        (customer, category): oracle.value(METRICS[name], customer, world, category) for customer, category in found
+    }
+    assert found == expected, METRICS[name]
+    assert not any(held == 0 and math.copysign(1, held) < 0 for held in found.values() if isinstance(held, float))
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(worlds(), st.lists(st.sampled_from(sorted(METRICS)), min_size=25, max_size=25, unique=True), st.integers(0, 99))
+def test_any_metric_over_any_small_world(world: World, names: list[str], seed: int) -> None:
+    for name in names:
+        check(name, world, seed)
+
+
+@pytest.mark.parametrize("rows_of_a_block", [1, 5, select.MOST_ROWS])
+def test_every_metric_over_one_world(rows_of_a_block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(select, "MOST_ROWS", rows_of_a_block)
+    generator = random.Random(11)
+    rows = {name: random_rows(generator, TIMES, timed, 4, 40) for name, (timed, _) in STREAMS.items()}
+    world = make_world(rows, generator, 6)
+    for name in METRICS:
+        check(name, world)
+
+
+def test_every_metric_over_no_rows_at_all() -> None:
+    generator = random.Random(5)
+    for customers in (0, 2):
+        world = make_world({name: [] for name in STREAMS}, generator, customers)
+        for name in METRICS:
+            check(name, world)
