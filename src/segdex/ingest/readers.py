@@ -69,8 +69,10 @@ def read_file(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]
     found = FORMATS.get(path.suffix.lower())
     if found is None:
         raise SourceError("unknown format", place=place, found=repr(path.suffix), allowed=", ".join(FORMATS))
+    from pyarrow import fs
+
     try:
-        if path.stat().st_size == 0:
+        if fs.LocalFileSystem().get_file_info(path.as_posix()).size == 0:
             raise SourceError("the file is empty", place=place)
         yield from found.batches(path, place, columns)
     except FileNotFoundError:
@@ -129,9 +131,9 @@ def _parquet(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
 
 
 def _ipc(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
-    from pyarrow import ipc
+    from pyarrow import fs, ipc
 
-    with pa.OSFile(str(path)) as file:
+    with fs.LocalFileSystem().open_input_file(path.as_posix()) as file:
         is_file = file.read(6) == b"ARROW1"
         file.seek(0)
         if is_file:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -51,21 +51,24 @@ def files(given: str, base: Path | None) -> list[tuple[Path, str]]:
     """The files that a path, a folder or a pattern stands for, by path, each with its name for messages.
 
     Of a folder it is every file of a known format in it, at any depth; names that begin with ``.`` or ``_`` are left
-    out, as writers of folders mark what is no data.
+    out, as writers of folders mark what is no data. In a pattern ``*`` and ``?`` stay within one name, ``**`` is any
+    number of folders.
 
     Raises:
         SourceError: there is none.
     """
+    from pyarrow import fs
+
     path = (base or Path()) / given
-    if path.is_file():
+    kind = fs.LocalFileSystem().get_file_info(path.as_posix()).type
+    if kind == fs.FileType.File:
         found = [path]
-    elif path.is_dir():
-        found = [each for each in path.rglob("*") if _is_data(each, path)]
+    elif kind == fs.FileType.Directory:
+        found = [each for each in _inside(path) if _is_data(each.relative_to(path))]
         if not found:
             raise SourceError("no data files in this folder", place=given, allowed=", ".join(FORMATS))
-    elif any(sign in given for sign in _WILD):
-        pattern = os.path.join(glob.escape(str(base)), given) if base else given
-        found = [Path(each) for each in glob.glob(pattern, recursive=True) if Path(each).is_file()]
+    elif _is_wild(given):
+        found = _matching(base or Path(), Path(given))
         if not found:
             raise SourceError("no file matches this pattern", place=given)
     else:
@@ -73,9 +76,46 @@ def files(given: str, base: Path | None) -> list[tuple[Path, str]]:
     return [(each, _name(each, base)) for each in sorted(found, key=Path.as_posix)]
 
 
-def _is_data(path: Path, folder: Path) -> bool:
-    inside = path.relative_to(folder).parts
-    return path.suffix.lower() in FORMATS and path.is_file() and not any(part[0] in "._" for part in inside)
+def _inside(folder: Path) -> list[Path]:
+    """Every file in *folder*, at any depth; none where there is no such folder."""
+    from pyarrow import fs
+
+    selector = fs.FileSelector(folder.as_posix(), allow_not_found=True, recursive=True)
+    infos = fs.LocalFileSystem().get_file_info(selector)
+    return [Path(info.path) for info in infos if info.type == fs.FileType.File]
+
+
+def _is_data(inside: Path) -> bool:
+    return inside.suffix.lower() in FORMATS and not any(part[0] in "._" for part in inside.parts)
+
+
+def _is_wild(text: str) -> bool:
+    return any(sign in text for sign in _WILD)
+
+
+def _matching(base: Path, pattern: Path) -> list[Path]:
+    """The files that match *pattern*, which is relative to *base* or absolute."""
+    parts = pattern.parts
+    fixed = next(place for place, part in enumerate(parts) if _is_wild(part))
+    folder = base.joinpath(*parts[:fixed])
+    return [each for each in _inside(folder) if _matches(each.relative_to(folder).parts, parts[fixed:])]
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the names of a path match those of a pattern; hidden names only where the pattern says the dot.
+
+    >>> _matches(["2026", "06", "a.parquet"], ["**", "*.parquet"]), _matches(["06", "a.csv"], ["*.csv"])
+    (True, False)
+    """
+    if not pattern:
+        return not parts
+    if pattern[0] == "**" and _matches(parts, pattern[1:]):
+        return True
+    if not parts or (parts[0].startswith(".") and not pattern[0].startswith(".")):
+        return False
+    if pattern[0] == "**":
+        return _matches(parts[1:], pattern)
+    return fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def _name(path: Path, base: Path | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -85,7 +86,8 @@ def _short(text: str) -> str:
 def encode_lists(array: pa.Array, texts: Texts) -> tuple[Converted, Ints, Mask]:
     """The numbers of all elements, how many each row has, and which rows are known; null elements are dropped.
 
-    Problems are of rows. A row with a bad element is unknown.
+    Text is read as a JSON list of strings, the one way in which a CSV file can hold tags. Problems are of rows; a row
+    with a bad element is unknown.
 
     Raises:
         SourceError: the type is no list of text.
@@ -95,10 +97,13 @@ def encode_lists(array: pa.Array, texts: Texts) -> tuple[Converted, Ints, Mask]:
     if pa.types.is_null(kind):
         nothing = np.zeros(len(array), np.int64)
         return Converted(np.empty(0, np.int64), []), nothing, nothing.astype(np.bool_)
+    malformed: list[Problem] = []
+    if is_text(kind):
+        array, malformed = _from_json(array)
     if pa.types.is_fixed_size_list(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
         array = array.cast(pa.large_list(kind.value_type))
     if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
-        raise unfit(array, "tags", "lists of text (a CSV file has none: use Parquet or Arrow)")
+        raise unfit(array, "tags", "lists of text, text that is a JSON list of strings")
     known = known_of(array)
     lengths = np.where(known, numbers_of(pc.list_value_length(array)), 0).astype(np.int64)
     owners = np.repeat(np.arange(len(array)), lengths)
@@ -107,4 +112,28 @@ def encode_lists(array: pa.Array, texts: Texts) -> tuple[Converted, Ints, Mask]:
     for problem in problems:
         known[problem.rows] = False
     kept = (items.data >= 0) & known[owners]
-    return Converted(items.data[kept], problems), np.bincount(owners[kept], minlength=len(array)), known
+    return Converted(items.data[kept], malformed + problems), np.bincount(owners[kept], minlength=len(array)), known
+
+
+def _from_json(array: pa.Array) -> tuple[pa.LargeListArray, list[Problem]]:
+    """Lists from text such as ``["vip", "beta"]``; each distinct text is parsed once, blank text is missing."""
+    strings, problems = strings_of(array)
+    encoded = strings.dictionary_encode()
+    parsed = [_parsed(text) for text in encoded.dictionary.to_pylist()]
+    wrong = np.array([isinstance(each, Exception) for each in parsed] + [False])
+    lists = pa.array(
+        [None if isinstance(each, Exception) else each for each in parsed], pa.large_list(pa.large_string())
+    )
+    places = np.where(known_of(encoded.indices), numbers_of(encoded.indices), len(parsed))
+    if (rows := rows_where(wrong[places])).size:
+        problems.append(Problem(rows, "text that is no JSON list of strings"))
+    return lists.take(encoded.indices), problems
+
+
+def _parsed(text: str) -> list[str | None] | Exception | None:
+    if not text.strip():
+        return None
+    try:
+        return msgspec.json.decode(text, type=list[str | None])
+    except (msgspec.DecodeError, RecursionError) as error:
+        return error
