@@ -155,7 +155,8 @@ class Builder:
         return self._made(_number(parts[0]), parts[0])
 
     def negative_number(self, parts: list[Any]) -> nodes.Number:
-        return self._made(nodes.Number(-_number(parts[1]).value), parts[0])
+        # Not unary minus, which rounds to the digits of the thread's decimal context.
+        return self._made(nodes.Number(_number(parts[1]).value.copy_negate()), parts[0])
 
     def name(self, parts: list[Any]) -> nodes.Name:
         return self._made(nodes.Name(_name(parts[0])), parts[0])
