@@ -93,11 +93,17 @@ def run(customers: int | None = None, out: Path | None = None, progress: Progres
     plan = _grocer() if customers is None else _retailer(customers)
     folder = _cache() / plan.name if out is None else out
     started = time.perf_counter()
-    index = _saved(plan, folder, out is not None)
-    reused = index is not None
-    if index is None:
-        library.build(plan.schema, as_of=plan.as_of, sources=plan.sources(), out=folder, progress=progress).close()
-        index = library.open(folder)
+    saved = _saved(plan, folder, out is not None)
+    if saved is not None:
+        try:
+            return _shown(plan, folder, saved, started, reused=True)
+        except CorruptError:
+            pass  # damage shows when a part is first read; the data is there to build it anew
+    library.build(plan.schema, as_of=plan.as_of, sources=plan.sources(), out=folder, progress=progress).close()
+    return _shown(plan, folder, library.open(folder), started, reused=False)
+
+
+def _shown(plan: _Plan, folder: Path, index: Index, started: float, *, reused: bool) -> Demonstration:
     seconds = time.perf_counter() - started
     with index:
         lines = tuple(_line(index, name) for name in index.schema.segments)
