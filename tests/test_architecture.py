@@ -16,7 +16,7 @@ PACKAGE = ROOT / "src" / "segdex"
 # Data walks through the rooms in this order; a room imports only rooms before it.
 ROOMS = (
     "errors", "jit", "rules", "schema", "values", "events", "ingest", "metrics", "bitmap", "generation", "query",
-    "build", "store", "index", "demo", "cli",
+    "derive", "store", "index", "demo", "cli",
 )  # fmt: skip
 FRONT_DOOR = ("segdex", "segdex.__main__")  # the public names, and `python -m segdex`
 
@@ -41,6 +41,7 @@ PATH_METHODS = {
 }  # fmt: skip
 HARMLESS_OS = {
     "O_WRONLY", "PathLike", "W_OK", "X_OK", "cpu_count", "devnull", "environ", "fspath", "getpid", "getuid", "name",
+    "path",
 }  # fmt: skip
 ARROW_FILES = {"memory_map", "OSFile", "create_memory_map"}
 NUMPY_FILES = {"memmap", "load", "save", "savez", "fromfile", "tofile", "genfromtxt", "loadtxt", "savetxt"}

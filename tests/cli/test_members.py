@@ -48,8 +48,9 @@ def test_csv(segdex_command: Command, folder: Path, tmp_path: Path) -> None:
     assert segdex_command("members", folder, "everyone", "--no-suppression", "--out", out, *COLUMNS).code == 0
     rows = list(csv.DictReader(out.read_text().splitlines()))
     assert [row["customer_id"] for row in rows] == ["ann", "bob", "cat", "dan", "eve"]
-    assert (rows[0]["tags"], rows[0]["spend"]) == ("beta|vip", "100.00")
-    assert (rows[2]["tags"], rows[2]["country"], rows[2]["value_share['toys']"]) == ("", "", "")
+    assert [row["tags"] for row in rows] == ['["beta","vip"]', "[]", "", '["beta"]', ""]
+    assert [row["spend"] for row in rows] == ["100.00", "40.00", "0.00", "0.00", "0.00"]
+    assert [row["value_share['toys']"] for row in rows] == ["0.2", "1", "", "", ""]
 
 
 def test_standard_output(segdex_command: Command, folder: Path) -> None:

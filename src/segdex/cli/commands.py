@@ -122,7 +122,7 @@ def members(
     rule: str,
     /,
     *,
-    out: str,
+    out: Annotated[str, Parameter(allow_leading_hyphen=True)],
     columns: tuple[str, ...] = (),
     limit: int | None = None,
     order_by: str | None = None,

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdex.errors import ArgumentError
 from segdex.store.os import refused
-
-TAG_SEPARATOR = "|"
-"""Between the tags of one customer in CSV, which has no lists."""
 
 
 def writer(out: str) -> Callable[[pa.RecordBatchReader], int]:
@@ -94,13 +93,21 @@ _FORMATS: dict[str, Callable[[Any, pa.Schema], Any]] = {".parquet": _parquet, ".
 
 
 def _flat_schema(schema: pa.Schema) -> pa.Schema:
-    """The schema with tags as text."""
+    """The schema with tags as text: CSV has no lists."""
     return pa.schema([field.with_type(pa.string()) if pa.types.is_list(field.type) else field for field in schema])
 
 
 def _flat(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch with the tags of each customer joined to one text."""
-    arrays = [
-        pc.binary_join(array, TAG_SEPARATOR) if pa.types.is_list(array.type) else array for array in batch.columns
-    ]
+    """The batch with the tags of each customer as a JSON list, which is how tags are read from CSV too."""
+    arrays = [_json_lists(array) if pa.types.is_list(array.type) else array for array in batch.columns]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _json_lists(lists: pa.ListArray) -> pa.StringArray:
+    """``["beta","vip"]`` for each list; each distinct tag is quoted once."""
+    distinct = lists.flatten().dictionary_encode()
+    quoted = pa.array([json.dumps(tag, ensure_ascii=False) for tag in distinct.dictionary.to_pylist()], pa.string())
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
+    items = pa.ListArray.from_arrays(offsets, quoted.take(distinct.indices), mask=lists.is_null())
+    return pc.binary_join_element_wise("[", pc.binary_join(items, ","), "]", "")

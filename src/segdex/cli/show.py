@@ -50,7 +50,9 @@ def text(*things: RenderableType) -> None:
     if not console.is_terminal:
         console.width = WIDE
     with console.capture() as captured:
-        for thing in things:
+        for before, thing in zip((None, *things), things, strict=False):
+            if isinstance(before, Table) and isinstance(thing, Table):
+                console.print()
             console.print(thing)
     # Printed by us: Rich pads the lines of a table, and ends the process in its own way on a closed pipe.
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
@@ -58,7 +60,14 @@ def text(*things: RenderableType) -> None:
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:
     """A table; numbers stand to the right."""
-    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    made = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        show_header=any(headers),
+        title=title,
+        title_justify="left",
+        pad_edge=False,
+    )
     held = [[_cell(value) for value in row] for row in rows]
     for at, header in enumerate(headers):
         numeric = any(row[at].style == _NUMBER for row in held)
@@ -73,6 +82,8 @@ _NUMBER = "cyan"
 
 def _cell(value: object) -> Text:
     match value:
+        case Text():
+            return value
         case bool():
             return Text("true" if value else "false")
         case int():
@@ -150,8 +161,8 @@ def counts(found: Sequence[Count], customers: int, json: bool) -> None:
         return
     rows = [(each.count, share(each.count, customers), each.rule) for each in found]
     text(
-        table(("customers", "share", "rule"), rows),
         f"of {customers:,} customers as of {moment(found[0].as_of)}, generation {found[0].generation}",
+        table(("customers", "share", "rule"), rows),
     )
 
 
@@ -189,8 +200,8 @@ def explanation(found: Explanation, json: bool) -> None:
     ]
     suppressed = f", {found.suppressed:,} of them suppressed on export" if found.suppressed else ""
     return text(
-        table(("step", "answered by", "customers", "µs"), rows),
         f"{found.count:,} customers as of {found.as_of}, generation {found.generation}{suppressed}",
+        table(("step", "answered by", "customers", "µs"), rows),
         *(Text(f"note: {note}") for note in found.notes),
     )
 
@@ -252,7 +263,13 @@ def verification(found: Verification, json: bool) -> None:
 def demo(found: Demonstration) -> None:
     """The segments of the demonstration."""
     rows = [
-        (line.count, share(line.count, found.customers), f"{line.microseconds:,.0f} µs", line.title, line.rule)
+        (
+            line.count,
+            share(line.count, found.customers),
+            Text(f"{line.microseconds:,.0f} µs", _NUMBER),
+            line.title,
+            line.rule,
+        )
         for line in found.lines
     ]
     done = "opened" if found.reused else "built, saved and opened"
