@@ -332,6 +332,56 @@ CASES = [
         "affinity[any] = '0.5..0.75'",
         "select distinct k from shares where share >= 0.5 and share < 0.75",
     ),
+    Case(
+        "arithmetic of two families",
+        "bought['shoes'] / browsed['shoes'] >= 1.5",
+        "select s.k from (select k, count(*) n from seen where ts > '2025-12-30 10:30' and dep = 'shoes' group by k) s "
+        "join (select k, count(*) n from (select k, b, min(ts) ts from lines where dep = 'shoes' group by k, b) "
+        "where ts > '2025-06-30 09:30' group by k) l using (k) where l.n / s.n >= 1.5",
+    ),
+    Case(
+        "two families, divided by nothing",
+        "bought['shoes'] / browsed['shoes'] is missing and bought['shoes'] >= 1",
+        "select distinct k from (select k, b, min(ts) ts from lines where dep = 'shoes' group by k, b) "
+        "where ts > '2025-06-30 09:30' and k not in (select k from seen where ts > '2025-12-30 10:30' and dep = 'shoes')",
+    ),
+    Case(
+        "a mean by category",
+        "mean(orders.amount, 1y, by = department)['shoes'] > 150",
+        "select k from (select k, b, min(ts) ts, sum(cents) cents from lines where dep = 'shoes' group by k, b) "
+        "where ts > '2025-06-30 09:30' group by k having avg(cents) > 15000",
+    ),
+    Case(
+        "a median and a greatest by category",
+        "median(orders.amount, by = channel)['shop'] > max(orders.amount, by = channel)['app']",
+        "select s.k from (select k, median(c) m from (select k, b, sum(cents) c from lines where channel = 'shop' "
+        "group by k, b) group by k) s join (select k, max(c) m from (select k, b, sum(cents) c from lines "
+        "where channel = 'app' group by k, b) group by k) a using (k) where s.m > a.m",
+    ),
+    Case(
+        "rows and distinct by category",
+        "any d (rows(orders, by = department)[d] >= 6 and distinct(orders.product_id, by = department)[d] <= 3)",
+        "select distinct k from lines where dep is not null group by k, dep having count(*) >= 6 and count(distinct pid) <= 3",
+    ),
+    Case(
+        "gap by category",
+        "mean_gap(visits, by = department)[any] between 6.5 and 7.5",
+        "select distinct k from seen where dep is not null group by k, dep having count(*) > 1 "
+        "and epoch_us(max(ts) - min(ts)) / (count(*) - 1) / 86.4e9 between 6.5 and 7.5",
+    ),
+    Case(
+        "first and last by category",
+        "first(orders, by = department)['toys'] >= 2025-01-01 and last(orders, by = department)['books'] < 2025-01-01",
+        "select t.k from (select k, min(ts) ts from lines where dep = 'toys' group by k) t join "
+        "(select k, max(ts) ts from (select k, b, min(ts) ts from lines where dep = 'books' group by k, b) group by k) o "
+        "using (k) where t.ts >= '2025-01-01' and o.ts < '2025-01-01'",
+    ),
+    Case(
+        "least by category, of those that have it",
+        "min(visits.minutes, by = device)['tablet'] < 5 and not min(visits.minutes, by = device)['phone'] < 5",
+        "select k from seen group by k having min(minutes) filter (device = 'tablet' and not isnan(minutes)) < 5 and "
+        "coalesce(min(minutes) filter (device = 'phone' and not isnan(minutes)), 99) >= 5",
+    ),
     # --- e-mails, visits, carts --------------------------------------------------------------------------------
     Case(
         "opened since",
@@ -441,6 +491,10 @@ CASES = [
     Case("not a number is missing", "risk is missing", "select k from people where risk is null or isnan(risk)"),
     Case("arithmetic of attributes", "risk * 100 < credit", "select k from people where risk * 100 < credit and not isnan(risk)"),
     Case("known only by what they put into carts", "signup is missing", "select k from universe where k not in (select customer_id from customers)"),
+    Case("text in a list", "email in ('user2@gmail.com', 'user8@gmail.com', 'user8@GMAIL.com', 'nobody@gmail.com')", "select k from people where email in ('user2@gmail.com', 'user8@gmail.com')"),
+    Case("an unknown category", "country = 'XX' or tags has any ('nothing', 'staff')", "select k from people where list_contains(tags, 'staff')"),
+    Case("a product by its id", "count(orders, where product_id in ('3', '120')) >= 2", "select k from lines where pid in (3, 120) group by k having count(distinct b) >= 2"),
+    Case("not of an unknown id", "not did(orders, where product_id != '0') and orders_ever > 0", "select k from lines group by k having bool_and(pid = 0)"),
     # --- bands, stages, segments -------------------------------------------------------------------------------
     Case("champions", "segment 'champions'", "select k from tiers join since using (k) where tier = 5 and d < 90"),
     Case("fifths in order", "value_tier between '2' and '3'", "select k from tiers where tier between 2 and 3"),
