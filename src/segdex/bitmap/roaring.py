@@ -64,6 +64,13 @@ def union(bitmaps: Iterable[BitMap]) -> BitMap:
     return BitMap.union(*bitmaps, BitMap())
 
 
+def size_of(bitmap: BitMap) -> int:
+    """About how many bytes a set takes in memory."""
+    told = bitmap.get_statistics()
+    payload = told["n_bytes_array_containers"] + told["n_bytes_run_containers"] + told["n_bytes_bitset_containers"]
+    return 64 + 16 * told["n_containers"] + payload
+
+
 def dump(bitmap: BitMap) -> bytes:
     """A set as portable Roaring bytes."""
     return bytes(bitmap.serialize())

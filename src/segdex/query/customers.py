@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 
 import numpy as np
 
 from segdex.errors import LimitError
 from segdex.generation import Generation, Values
 from segdex.metrics.compute import Source, compute
+from segdex.query.remember import Remembered
 from segdex.rules import nodes
 from segdex.rules.printer import value_to_text
 from segdex.schema.calls import metric_of
 from segdex.values.column import Column
 from segdex.values.family import Family
 
-MOST_CALLS = 256
-"""How many inline calls a generation remembers."""
+MOST_BYTES = 512 << 20
+"""How many bytes of inline calls a generation remembers."""
 
 
 class Customers:
@@ -25,8 +25,7 @@ class Customers:
 
     def __init__(self, generation: Generation) -> None:
         self._generation = generation
-        self._calls: dict[str, Values] = {}
-        self._lock = threading.Lock()
+        self._calls: Remembered[Values] = Remembered(MOST_BYTES, _bytes_of)
 
     @property
     def count(self) -> int:
@@ -84,19 +83,14 @@ class Customers:
         if isinstance(node, nodes.Name):
             return self._generation.values[node.name]
         text = value_to_text(node)
-        with self._lock:
-            held = self._calls.get(text)
-        if held is None:
-            metric = metric_of(node, self._generation.catalog)
+
+        def computed() -> Values:
             try:
-                held = compute(metric, self.source())
+                return compute(metric_of(node, self._generation.catalog), self.source())
             except LimitError as error:
                 raise error.at(text) from None
-            with self._lock:
-                while len(self._calls) >= MOST_CALLS:
-                    self._calls.pop(next(iter(self._calls)))
-                self._calls[text] = held
-        return held
+
+        return self._calls.get(text, computed)
 
 
 class Labels:
@@ -126,3 +120,10 @@ class Pairs:
     def column(self, _node: object) -> Column:
         """The pairs' values."""
         return self._column
+
+
+def _bytes_of(value: Values) -> int:
+    if isinstance(value, Column):
+        return value.data.nbytes
+    among = 0 if value.among is None else value.among.nbytes
+    return value.column.data.nbytes + value.customers.nbytes + value.offsets.nbytes + among

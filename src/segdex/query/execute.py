@@ -5,10 +5,7 @@ This is the obvious path: every operator is one operation on sets. It stays as t
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable
 from functools import reduce
 from operator import and_
 
@@ -19,10 +16,11 @@ from segdex.query.bind import All, Binder, Bound, Every, ForAny, Leaf, Named, So
 from segdex.query.customers import Customers
 from segdex.query.explain import Step
 from segdex.query.leaves import leaf_set, references
+from segdex.query.remember import Remembered
 from segdex.rules import nodes
 
-MOST_LEAVES = 1024
-"""How many sets of leaves a generation remembers."""
+MOST_BYTES = 256 << 20
+"""How many bytes of sets a generation remembers; ten million customers fill at most 1.25 MB with one."""
 
 
 class Executor:
@@ -32,8 +30,7 @@ class Executor:
         self.generation = generation
         self.customers = Customers(generation)
         self.binder = Binder(generation.catalog)
-        self._leaves: OrderedDict[str, tuple[BitMap, str]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._sets: Remembered[tuple[BitMap, str]] = Remembered(MOST_BYTES, lambda held: roaring.size_of(held[0]))
 
     def members(self, bound: Bound) -> BitMap:
         """The customers of the universe that the rule holds for."""
@@ -49,9 +46,9 @@ class Executor:
             case Without(part):
                 return self.generation.universe - self.members(part)
             case Named(name, part):
-                return self._remembered(f"segment {name}", lambda: (self.members(part), "segment"))[0]
+                return self._sets.get(f"segment {name}", lambda: (self.members(part), "segment"))[0]
             case ForAny(_, _, text):
-                return self._remembered(text, lambda: (self._for_any(bound), "categories"))[0]
+                return self._sets.get(text, lambda: (self._for_any(bound), "categories"))[0]
 
     def count(self, bound: Bound) -> int:
         """How many customers the rule holds for."""
@@ -104,7 +101,7 @@ class Executor:
             found, way = leaf_set(rule, self.generation, self.customers)
             return found & self.generation.universe, way
 
-        return self._remembered(text, compute)
+        return self._sets.get(text, compute)
 
     def _for_any(self, bound: ForAny) -> BitMap:
         """The union over categories; a comparison of one family with constants looks at all pairs at once."""
@@ -118,16 +115,3 @@ class Executor:
             part = self.binder.bind_checked(substitute(bound.rule, bound.variable, category))
             found |= self.members(part)
         return found
-
-    def _remembered(self, text: str, compute: Callable[[], tuple[BitMap, str]]) -> tuple[BitMap, str]:
-        with self._lock:
-            held = self._leaves.get(text)
-            if held is not None:
-                self._leaves.move_to_end(text)
-                return held
-        held = compute()
-        with self._lock:
-            self._leaves[text] = held
-            while len(self._leaves) > MOST_LEAVES:
-                self._leaves.popitem(last=False)
-        return held
