@@ -104,9 +104,8 @@ def declarations() -> dict[str, dict[str, Any]]:
     for kind, attribute in (("days_since", "born"), ("days_until", "born"), ("years_since", "born"),
                             ("days_since", "seen"), ("days_until", "seen")):  # fmt: skip
         add({"kind": kind, "attribute": attribute})
-    plain = [
-        name for name, each in found.items() if "by" not in each and each["kind"] in ("sum", "mean", "count", "max")
-    ]
+    numeric = ("sum", "mean", "count", "max")
+    plain = [name for name, each in found.items() if "by" not in each and each["kind"] in numeric]
     for number, formula in enumerate(["{0} / 6 - {1} / 12", "({2} + 1) * -{3}", "{4} / {5}", "{6}", "1 + 0.5"]):
         add({"kind": "formula", "formula": formula.format(*plain[number :: len(plain) // 8])})
     return found
@@ -134,7 +133,7 @@ def edge_times() -> list[dt.datetime]:
     for metric in METRICS.values():
         low, high = oracle.interval(metric.window, AS_OF, ZONE)
         ends |= {high} if low is None else {low, high}
-    return sorted({end + step * MICRO for end in ends for step in (-1, 0, 1)}) + [AS_OF + dt.timedelta(days=40)]
+    return [*sorted({end + step * MICRO for end in ends for step in (-1, 0, 1)}), AS_OF + dt.timedelta(days=40)]
 
 
 TIMES = edge_times()
