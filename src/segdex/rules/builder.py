@@ -8,19 +8,28 @@ local to the thread.
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 import threading
-from decimal import Decimal
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 from segdex.errors import ArgumentError, RuleError
 from segdex.rules import nodes
 from segdex.rules.limits import MOST_ARGUMENTS, MOST_ITEMS, MOST_NODES, place, too_large
+from segdex.rules.tokens import (
+    Word,
+    at,
+    date_of,
+    duration_of,
+    filled,
+    name_of,
+    number_of,
+    placed,
+    string_of,
+    time_of,
+    whole_of,
+)
 from segdex.rules.windows import (
     Calendar,
     Dates,
-    Duration,
     Last,
     Lifetime,
     Previous,
@@ -32,23 +41,6 @@ from segdex.rules.windows import (
 from segdex.rules.words import is_kind, is_option
 
 NodeT = TypeVar("NodeT", bound=nodes.Node)
-
-LONGEST_NUMBER = 80
-"""Characters of a number as written; the digits that count are bounded by `numbers.plain`."""
-
-_TIME = re.compile(
-    r"(\d{4}-\d{2}-\d{2})T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?(?:(Z)|([+-])(\d{2}):?(\d{2}))", re.I
-)
-
-
-class Word(Protocol):
-    """A token: the text as written, its terminal, and where it begins."""
-
-    type: str
-    line: int
-    column: int
-
-    def __str__(self) -> str: ...
 
 
 class Work(threading.local):
@@ -100,7 +92,7 @@ class Builder:
     def has(self, parts: list[Any]) -> nodes.Has:
         value, mode, strings = parts
         named = self._named(value, "has")
-        values = tuple(_string(each) for each in strings)
+        values = tuple(string_of(each) for each in strings)
         return self._grown(nodes.Has(named, str(mode).lower(), values), value)  # type: ignore[arg-type]
 
     def known(self, parts: list[Any]) -> nodes.Known:
@@ -111,20 +103,20 @@ class Builder:
 
     def match(self, parts: list[Any]) -> nodes.Match:
         value, mode, string, *ignoring = parts
-        node = nodes.Match(value, str(mode).lower(), _string(string), bool(ignoring))  # type: ignore[arg-type]
+        node = nodes.Match(value, str(mode).lower(), string_of(string), bool(ignoring))  # type: ignore[arg-type]
         return self._grown(node, value)
 
     def soon(self, parts: list[Any]) -> nodes.Soon:
         value, within = parts
-        return self._grown(nodes.Soon(value, _duration(within)), value)
+        return self._grown(nodes.Soon(value, duration_of(within)), value)
 
     def near(self, parts: list[Any]) -> nodes.Near:
         value, radius, latitude, longitude = parts
         named = self._named(value, "within … km of")
         try:
-            node = nodes.Near(named, _decimal(radius), latitude.value, longitude.value)
+            node = nodes.Near(named, number_of(radius).value, latitude.value, longitude.value)
         except ArgumentError as error:
-            raise _placed(error, radius) from None
+            raise placed(error, radius) from None
         return self._grown(node, value)
 
     def did(self, parts: list[Any]) -> nodes.Did:
@@ -133,14 +125,14 @@ class Builder:
 
     def segment(self, parts: list[Any]) -> nodes.Segment:
         word, name = parts
-        return self._grown(nodes.Segment(_filled(_string(name), name)), word)
+        return self._grown(nodes.Segment(filled(string_of(name), name)), word)
 
     def everyone(self, parts: list[Any]) -> nodes.Everyone:
         return self._grown(nodes.Everyone(), parts[0])
 
     def for_any(self, parts: list[Any]) -> nodes.ForAny:
         word, variable, rule = parts
-        return self._grown(nodes.ForAny(_name(variable), rule), word)
+        return self._grown(nodes.ForAny(name_of(variable), rule), word)
 
     # --- values --------------------------------------------------------------------------------------------------
 
@@ -152,14 +144,14 @@ class Builder:
         return self._grown(nodes.Negative(parts[1]), parts[0])
 
     def positive_number(self, parts: list[Any]) -> nodes.Number:
-        return self._made(_number(parts[0]), parts[0])
+        return self._made(number_of(parts[0]), parts[0])
 
     def negative_number(self, parts: list[Any]) -> nodes.Number:
         # Not unary minus, which rounds to the digits of the thread's decimal context.
-        return self._made(nodes.Number(_number(parts[1]).value.copy_negate()), parts[0])
+        return self._made(nodes.Number(number_of(parts[1]).value.copy_negate()), parts[0])
 
     def name(self, parts: list[Any]) -> nodes.Name:
-        return self._made(nodes.Name(_name(parts[0])), parts[0])
+        return self._made(nodes.Name(name_of(parts[0])), parts[0])
 
     def item(self, parts: list[Any]) -> nodes.Item:
         of, key = parts
@@ -170,24 +162,24 @@ class Builder:
 
     def variable(self, parts: list[Any]) -> nodes.Variable:
         self.work.has_variables = True
-        return self._made(nodes.Variable(_name(parts[0])), parts[0])
+        return self._made(nodes.Variable(name_of(parts[0])), parts[0])
 
     def anniversary(self, parts: list[Any]) -> nodes.Anniversary:
         return self._grown(nodes.Anniversary(parts[1]), parts[0])
 
     def bucket(self, parts: list[Any]) -> nodes.Bucket:
         word, salt, count = parts
-        number = _whole(count, nodes.LARGEST_BUCKET_COUNT, "the number of buckets")
-        return self._grown(nodes.Bucket(_string(salt), number), word)
+        number = whole_of(count, nodes.LARGEST_BUCKET_COUNT, "the number of buckets")
+        return self._grown(nodes.Bucket(string_of(salt), number), word)
 
     def today(self, parts: list[Any]) -> nodes.Today:
         return self._made(nodes.Today(), parts[0])
 
     def length(self, parts: list[Any]) -> nodes.Length:
-        return self._made(nodes.Length(_duration(parts[0])), parts[0])
+        return self._made(nodes.Length(duration_of(parts[0])), parts[0])
 
     def text(self, parts: list[Any]) -> nodes.Text:
-        return self._made(nodes.Text(_string(parts[0])), parts[0])
+        return self._made(nodes.Text(string_of(parts[0])), parts[0])
 
     def true(self, parts: list[Any]) -> nodes.Boolean:
         return self._made(nodes.Boolean(True), parts[0])
@@ -196,10 +188,10 @@ class Builder:
         return self._made(nodes.Boolean(False), parts[0])
 
     def date(self, parts: list[Any]) -> nodes.Date:
-        return self._made(nodes.Date(_date(parts[0])), parts[0])
+        return self._made(nodes.Date(date_of(parts[0])), parts[0])
 
     def time(self, parts: list[Any]) -> nodes.Time:
-        return self._made(nodes.Time(_time(parts[0])), parts[0])
+        return self._made(nodes.Time(time_of(parts[0])), parts[0])
 
     # --- lists, calls and windows --------------------------------------------------------------------------------
 
@@ -220,7 +212,7 @@ class Builder:
         kind, arguments = parts
         word = str(kind).lower()
         if not is_kind(word):
-            raise RuleError("no kind of metric has this name", place=_at(kind), found=repr(word[:40]))
+            raise RuleError("no kind of metric has this name", place=at(kind), found=repr(word[:40]))
         return self._call(word, kind, arguments)
 
     def arguments(self, parts: list[Any]) -> list[Any]:
@@ -240,30 +232,30 @@ class Builder:
         return str(word).lower(), word, setting
 
     def rolling(self, parts: list[Any]) -> tuple[str, Any, Any]:
-        return _window(Rolling(_duration(parts[0])), parts[0])
+        return _window(Rolling(duration_of(parts[0])), parts[0])
 
     def rolling_between(self, parts: list[Any]) -> tuple[str, Any, Any]:
-        return _window(Rolling(_duration(parts[0]), _duration(parts[1])), parts[0])
+        return _window(Rolling(duration_of(parts[0]), duration_of(parts[1])), parts[0])
 
     def rolling_until(self, parts: list[Any]) -> tuple[str, Any, Any]:
-        return _window(Rolling(None, _duration(parts[0])), parts[0])
+        return _window(Rolling(None, duration_of(parts[0])), parts[0])
 
     def dates_from(self, parts: list[Any]) -> tuple[str, Any, Any]:
-        return _window(Dates(_date(parts[0]), None), parts[0])
+        return _window(Dates(date_of(parts[0]), None), parts[0])
 
     def dates_between(self, parts: list[Any]) -> tuple[str, Any, Any]:
-        return _window(Dates(_date(parts[0]), _date(parts[1])), parts[0])
+        return _window(Dates(date_of(parts[0]), date_of(parts[1])), parts[0])
 
     def dates_until(self, parts: list[Any]) -> tuple[str, Any, Any]:
-        return _window(Dates(None, _date(parts[0])), parts[0])
+        return _window(Dates(None, date_of(parts[0])), parts[0])
 
     def calendar(self, parts: list[Any]) -> tuple[str, Any, Any]:
         word, length, *today = parts
-        return _window(Calendar(_duration(length), bool(today)), word)
+        return _window(Calendar(duration_of(length), bool(today)), word)
 
     def last(self, parts: list[Any]) -> tuple[str, Any, Any]:
         word, count = parts
-        return _window(Last(_whole(count, 10**9, "the number of transactions")), word)
+        return _window(Last(whole_of(count, 10**9, "the number of transactions")), word)
 
     def this(self, parts: list[Any]) -> tuple[str, Any, Any]:
         return _window(This(str(parts[1]).lower()), parts[0])  # type: ignore[arg-type]
@@ -294,7 +286,7 @@ class Builder:
     def _refuse(self, start: Word | nodes.Node) -> None:
         error = too_large(0, self.work.count, self.work.items)
         assert error is not None  # one of the two is beyond its limit
-        where = place(*self.work.positions[id(start)]) if isinstance(start, nodes.Node) else _at(start)
+        where = place(*self.work.positions[id(start)]) if isinstance(start, nodes.Node) else at(start)
         raise error.at(where)
 
     def _named(self, value: nodes.Value, operator: str) -> nodes.Name:
@@ -306,122 +298,34 @@ class Builder:
     def _call(self, kind: str, start: Word, arguments: list[Any]) -> nodes.Call:
         (of, *field), *rest = arguments
         if len(rest) > MOST_ARGUMENTS:
-            raise RuleError("a call has too many parts", place=_at(start), allowed=f"{MOST_ARGUMENTS} after the stream")
+            raise RuleError("a call has too many parts", place=at(start), allowed=f"{MOST_ARGUMENTS} after the stream")
         parts: dict[str, Any] = {}
         options: dict[str, Any] = {}
         for name, word, value in rest:
             if name in parts or name in options:
-                raise RuleError(f"{name} is given twice", place=_at(word), found=repr(str(word)[:40]))
+                raise RuleError(f"{name} is given twice", place=at(word), found=repr(str(word)[:40]))
             if name in ("window", "where", "having"):
                 parts[name] = value
             elif name == "by":
                 parts[name] = _by(value, word)
             elif name == "field":
-                raise RuleError("a field is no option", place=_at(word), hint=f"write {kind}({_name(of)}.field)")
+                raise RuleError("a field is no option", place=at(word), hint=f"write {kind}({name_of(of)}.field)")
             elif is_option(name):
                 options[name] = value
             else:
-                raise RuleError("no option has this name", place=_at(word), found=repr(name[:40]))
-        named = _name(field[0]) if field else None
-        return self._grown(nodes.Call(kind, _name(of), named, options=options, **parts), start)
-
-
-def _at(word: Word) -> str:
-    return place(word.line, word.column)
-
-
-def _placed(error: ArgumentError, word: Word) -> RuleError:
-    found = error.found if error.found is not None else repr(str(word)[:40])
-    return RuleError(error.problem, place=_at(word), found=found, allowed=error.allowed, hint=error.hint)
-
-
-def _filled(name: str, word: Word) -> str:
-    if not name:
-        raise RuleError("a name is empty", place=_at(word))
-    return name
-
-
-def _name(word: Word) -> str:
-    if word.type != "QUOTED":
-        return str(word)
-    return _filled(str(word)[1:-1].replace('""', '"'), word)
-
-
-def _string(word: Word) -> str:
-    return str(word)[1:-1].replace("''", "'")
-
-
-def _decimal(word: Word) -> Decimal:
-    return _number(word).value
-
-
-def _number(word: Word) -> nodes.Number:
-    text = str(word)
-    try:
-        # Bounded first: what Python does with a million digits takes its time.
-        if len(text) > LONGEST_NUMBER:
-            raise ArgumentError("a number is too long", allowed=f"{LONGEST_NUMBER} characters")
-        return nodes.Number(Decimal(text))
-    except ArgumentError as error:
-        raise _placed(error, word) from None
-
-
-def _whole(word: Word, most: int, what: str) -> int:
-    value = _decimal(word)
-    if value != value.to_integral_value() or not 1 <= value <= most:
-        raise RuleError(
-            f"{what} is out of range", place=_at(word), found=str(word)[:40], allowed=f"a whole number, 1 to {most:,}"
-        )
-    return int(value)
-
-
-def _duration(word: Word) -> Duration:
-    try:
-        return Duration.parse(str(word).lower())
-    except ArgumentError as error:
-        raise _placed(error, word) from None
-
-
-def _date(word: Word) -> dt.date:
-    try:
-        return _calendar_date(str(word))
-    except ValueError as error:
-        raise RuleError(f"not a date: {error}", place=_at(word), found=str(word)[:40], allowed="YYYY-MM-DD") from None
-
-
-def _calendar_date(text: str) -> dt.date:
-    if len(text) != len("2026-01-31"):
-        raise ValueError("month and day have two digits")
-    return dt.date.fromisoformat(text)
-
-
-def _time(word: Word) -> dt.datetime:
-    match = _TIME.fullmatch(str(word))
-    if match is None:
-        raise RuleError(
-            "not a time: it needs hours, minutes and a zone, and has at most six decimals",
-            place=_at(word),
-            found=str(word)[:40],
-            allowed="2026-01-31T12:00:00Z, or an offset such as +05:30 in place of Z",
-        )
-    day, hour, minute, second, fraction, utc, sign, offset_hour, offset_minute = match.groups()
-    try:
-        shift = dt.timedelta(hours=int(offset_hour or 0), minutes=int(offset_minute or 0))
-        zone = dt.UTC if utc else dt.timezone(-shift if sign == "-" else shift)
-        clock = dt.time(int(hour), int(minute), int(second or 0), int((fraction or "0").ljust(6, "0")), zone)
-        return dt.datetime.combine(_calendar_date(day), clock).astimezone(dt.UTC)
-    except (ValueError, OverflowError) as error:
-        raise RuleError(f"not a time: {error}", place=_at(word), found=str(word)[:40]) from None
+                raise RuleError("no option has this name", place=at(word), found=repr(name[:40]))
+        named = name_of(field[0]) if field else None
+        return self._grown(nodes.Call(kind, name_of(of), named, options=options, **parts), start)
 
 
 def _by(value: nodes.Node, word: Word) -> str:
     if isinstance(value, nodes.Name):
         return value.name
-    raise RuleError("by takes the name of a field", place=_at(word), hint="write by = department, without quotes")
+    raise RuleError("by takes the name of a field", place=at(word), hint="write by = department, without quotes")
 
 
 def _window(window: Window, word: Word) -> tuple[Literal["window"], Word, Window]:
     fault = window_fault(window)
     if fault:
-        raise RuleError(fault, place=_at(word))
+        raise RuleError(fault, place=at(word))
     return "window", word, window

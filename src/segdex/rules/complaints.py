@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from segdex.errors import RuleError, nearest
-from segdex.rules.builder import Word
 from segdex.rules.limits import place
+from segdex.rules.tokens import Word
 from segdex.rules.words import RESERVED
 
 _VALUE = frozenset({"NAME", "QUOTED", "NUMBER", "STRING", "MINUS", "TODAY"})
@@ -60,16 +60,7 @@ _DOUBLED = {
 }  # fmt: skip
 
 
-class Spot(Word):
-    """A token with its end."""
-
-    end_line: int
-    end_column: int
-    start_pos: int
-    end_pos: int
-
-
-def unexpected(token: Spot, accepted: Collection[str], before: Spot | None) -> RuleError:
+def unexpected(token: Word, accepted: Collection[str], before: Word | None) -> RuleError:
     """The error of a token that cannot stand where it stands."""
     if token.type == "$END":
         where = place(before.end_line, before.end_column) if before else place(1, 1)
@@ -116,7 +107,7 @@ def expected(accepted: Collection[str]) -> str:
     return ", ".join(said)
 
 
-def _diagnoses(token: Spot, accepted: Collection[str], before: Spot | None) -> Iterator[tuple[str, str | None]]:
+def _diagnoses(token: Word, accepted: Collection[str], before: Word | None) -> Iterator[tuple[str, str | None]]:
     """What may be the matter, the most telling first: problem and hint."""
     text = str(token)
     if before is not None and (str(before), text) in _DOUBLED:
@@ -139,7 +130,7 @@ def _diagnoses(token: Spot, accepted: Collection[str], before: Spot | None) -> I
     yield "the text ends too early" if token.type == "$END" else "unexpected", word or None
 
 
-def _bare(before: Spot | None) -> tuple[str, str]:
+def _bare(before: Word | None) -> tuple[str, str]:
     if before is None or before.type not in ("NAME", "QUOTED"):
         return "a value alone is not a rule", "compare it with something"
     name = str(before)
