@@ -36,11 +36,18 @@ def plain(array: pa.Array) -> pa.Array:
         if isinstance(kind, pa.BaseExtensionType):
             array = array.storage
         elif pa.types.is_dictionary(kind):
-            array = array.dictionary_decode()
+            array = _decoded(array)
         elif pa.types.is_run_end_encoded(kind):
             array = pc.run_end_decode(array)
         else:
             return array
+
+
+def _decoded(array: pa.DictionaryArray) -> pa.Array:
+    values = array.dictionary
+    if pa.types.is_string_view(values.type) or pa.types.is_binary_view(values.type):
+        values = values.cast(pa.large_binary())  # Arrow cannot take from views
+    return pa.DictionaryArray.from_arrays(array.indices, values).dictionary_decode()
 
 
 def known_of(array: pa.Array) -> Mask:

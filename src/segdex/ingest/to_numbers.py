@@ -42,12 +42,21 @@ def tolerance(scale: int) -> float:
 
 
 def integers(array: pa.Array) -> Converted:
-    """Whole numbers as int64."""
-    return scaled(array, 0)
+    """Whole numbers as int64; a float must be whole exactly."""
+    return _exact(array, 0, 0.0)
 
 
 def scaled(array: pa.Array, scale: int) -> Converted:
-    """Numbers as exact integers of 10^-scale.
+    """Numbers as exact integers of 10^-scale; a float may be off by `tolerance`.
+
+    Raises:
+        SourceError: the type holds no numbers.
+    """
+    return _exact(array, scale, tolerance(scale))
+
+
+def _exact(array: pa.Array, scale: int, slack: float) -> Converted:
+    """Numbers as integers of 10^-scale, floats as far as *slack* from them.
 
     Raises:
         SourceError: the type holds no numbers.
@@ -57,7 +66,7 @@ def scaled(array: pa.Array, scale: int) -> Converted:
     if pa.types.is_integer(kind):
         return _from_integers(array, scale)
     if pa.types.is_floating(kind):
-        return _from_floats(array, scale)
+        return _from_floats(array, scale, slack)
     if is_decimal(kind):
         return _from_decimals(array, scale)
     if is_text(kind):
@@ -129,7 +138,7 @@ def _from_integers(array: pa.Array, scale: int) -> Converted:
     return Converted(data, problems_of((large, TOO_LARGE)))
 
 
-def _from_floats(array: pa.Array, scale: int) -> Converted:
+def _from_floats(array: pa.Array, scale: int, slack: float) -> Converted:
     items, known = numbers_of(array), known_of(array)
     known &= ~np.isnan(items)
     infinite = known & np.isinf(items)
@@ -141,7 +150,7 @@ def _from_floats(array: pa.Array, scale: int) -> Converted:
         nearest = steps / 10.0**scale
         # A float is a step when it is the float nearest to it, in its own width, or when it is close.
         exact = nearest.astype(items.dtype) == items if scale else nearest == real
-    exact |= np.abs(real - nearest) <= tolerance(scale)
+    exact |= np.abs(real - nearest) <= slack
     inexact = known & ~infinite & ~large & ~exact
     data = steps.astype(np.int64)
     data[~known | infinite | large | inexact] = MISSING
