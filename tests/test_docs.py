@@ -51,6 +51,7 @@ def relative(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+@pytest.mark.compiled  # some examples are over real data
 @pytest.mark.parametrize("page", PAGES, ids=relative)
 def test_examples(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shell = tmp_path / "bin" / "segdex"
