@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import doctest
+import importlib
 import os
 import re
 import subprocess
@@ -107,6 +108,17 @@ def run_console(page: Path, block: Block) -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+SOURCES = [path for path in sorted((ROOT / "src").rglob("*.py")) if ">>>" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=relative)
+def test_examples_in_docstrings(source: Path) -> None:
+    name = ".".join(source.relative_to(ROOT / "src").with_suffix("").parts)
+    done = doctest.testmod(importlib.import_module(name), optionflags=FLAGS)
+    assert done.attempted > 0
+    assert done.failed == 0
 
 
 def test_every_page_is_in_the_index() -> None:

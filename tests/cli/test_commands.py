@@ -196,6 +196,15 @@ def test_build_with_a_bad_row(segdex_command: Command, schema: Path, tmp_path: P
     assert parsed(segdex_command("count", out, "everyone", "--json").out)[0]["count"] == 3
 
 
+def test_build_lists_the_first_bad_rows(segdex_command: Command, schema: Path, tmp_path: Path) -> None:
+    with (tmp_path / "customers.csv").open("a") as file:
+        file.writelines(f"k{number},IN,many\n" for number in range(25))
+    err = segdex_command("build", schema, "--out", tmp_path / "index", "--on-error", "skip").err
+    assert err.count("\n") == 21
+    assert "row 23, column" in err
+    assert err.endswith("left out: 5 bad rows more\n")
+
+
 def test_build_with_a_wrong_schema(segdex_command: Command, schema: Path, tmp_path: Path) -> None:
     schema.write_text(SCHEMA.replace("integer", "intger"))
     code, _, err = segdex_command("build", schema, "--out", tmp_path / "index")
