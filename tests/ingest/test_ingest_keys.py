@@ -109,8 +109,10 @@ def test_lookup_of_integers(held: list[int], wanted: list[Any]) -> None:
 def test_lookup_takes_what_holds_keys() -> None:
     keys = Keys(pa.array([3, 7], pa.int64()))
     for wanted in (
-        [7, 3, 8], np.array([7, 3, 8], np.uint8), pd.Series([7, 3, 8]), pl.Series([7, 3, 8]), pa.array([7.0, 3.0, 8.0]),
-        (key for key in ("7", 3, np.int32(8))), pa.array(["7", "3", "8"]).dictionary_encode(), np.array(["7", "3", "08"]),
+        [7, 3, 8], np.array([7, 3, 8], np.uint8), pd.Series([7, 3, 8]), pl.Series([7, 3, 8]),
+        pa.array([7.0, 3.0, 8.0]),
+        (key for key in ("7", 3, np.int32(8))), pa.array(["7", "3", "8"]).dictionary_encode(),
+        np.array(["7", "3", "08"]),
         [7, 3, 2**70],
     ):  # fmt: skip
         assert keys.lookup(wanted).tolist() == [1, 0, -1]

@@ -77,9 +77,10 @@ def read_file(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]
         yield from found.batches(path, place, columns)
     except FileNotFoundError:
         raise SourceError("no such file", place=place) from None
-    except (SourceError, MemoryError):
+    except SourceError:
         raise
-    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
+    # A damaged length asks for more memory than there is.
+    except (pa.ArrowException, pa.ArrowMemoryError, OSError, EOFError, ValueError) as error:
         raise SourceError(
             f"the file cannot be read as {found.name}", place=place, found=type(error).__name__,
             hint="it may be damaged, cut short, or of another format than its name says",
