@@ -290,7 +290,7 @@ def test_the_list_of_bad_rows_is_bounded_and_their_count_is_not(monkeypatch: pyt
 
 def test_lines_of_a_csv_that_are_no_rows(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("customer_id,at,amount\na,2026-01-01,1\nsecret-b\nc,2026-01-01,x\nd,1,2,3\n")
-    with pytest.raises(SourceError, match=r"log\.csv, row 2: 1 fields in a row") as caught:
+    with pytest.raises(SourceError, match=r"log\.csv, row 2: 1 fields where the header has 3") as caught:
         read(LOG, {"log": tmp_path / "log.csv"})
     assert "secret" not in str(caught.value)
     found = read(LOG, {"log": tmp_path / "log.csv"}, on_error="skip").report

@@ -63,7 +63,7 @@ def test_rows_of_a_csv_that_are_none_keep_the_numbers_right(tmp_path: Path) -> N
     found = list(Source("orders", path="t.csv", base=tmp_path).batches(["key"]))
     assert [batch.number(row) for batch in found for row in range(batch.rows)] == [1, 3, 5]
     assert [number for batch in found for number, _ in batch.malformed] == [2, 4, 6]
-    assert found[0].malformed[0][1] == "1 fields in a row, where the header has 2"
+    assert found[0].malformed[0][1] == "1 fields where the header has 2"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ cannot be read is a `SourceError` that names it; a message never carries text of
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ class Batch:
         columns: the wanted columns.
         untyped: they are text whatever they mean (CSV).
         malformed: lines of a CSV file since the batch before that are no rows: row number and reason.
-        skipped: the row numbers of all such lines so far.
+        skipped: the row numbers of all such lines of the file, ascending; lines after the batch may be missing.
     """
 
     place: str
@@ -45,12 +46,11 @@ class Batch:
 
     def number(self, row: int) -> int:
         """The number of a row for messages: counted from 1, a header not counted."""
-        number = self.first + row + 1
-        for each in self.skipped:
-            if each > number:
-                break
-            number += 1
-        return number
+        place = self.first + row
+        # Before line skipped[i] there are skipped[i] - 1 - i rows: the line comes first if they are no more than those
+        # before this row.
+        before = bisect.bisect_right(range(len(self.skipped)), place, key=lambda i: self.skipped[i] - 1 - i)
+        return place + 1 + before
 
 
 class Format(NamedTuple):
@@ -150,18 +150,21 @@ def _csv(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
     from pyarrow import csv
 
     malformed: list[tuple[int, str]] = []
+    skipped: list[int] = []
 
     def skip(row: csv.InvalidRow) -> str:
-        reason = f"{row.actual_columns} fields in a row, where the header has {row.expected_columns}"
-        malformed.append((row.number - 1, reason))  # the header is row 1
+        number = row.number - 1  # the header is row 1
+        malformed.append((number, f"{row.actual_columns} fields where the header has {row.expected_columns}"))
+        skipped.append(number)
         return "skip"
 
     # Without threads rows come with their numbers.
     read = csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK)
-    parse = csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip)
+    # The first pass is for the header only; it may read ahead, so it must not list what it meets.
+    parse = csv.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda _: "skip")
     with csv.open_csv(path, read_options=read, parse_options=parse) as reader:
         positions_of(columns, reader.schema.names, place)
-    malformed.clear()
+    parse = csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip)
     convert = csv.ConvertOptions(
         include_columns=list(columns), column_types=dict.fromkeys(columns, pa.binary()),
         null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False,
@@ -169,10 +172,9 @@ def _csv(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
     told = 0
     with csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
         for batch in _numbered(reader, place):
-            known = malformed[told:]
-            told += len(known)
-            skipped = [number for number, _ in malformed]
-            yield dataclasses.replace(batch, untyped=True, malformed=known, skipped=skipped)
+            fresh = malformed[told:]
+            told += len(fresh)
+            yield dataclasses.replace(batch, untyped=True, malformed=fresh, skipped=skipped)
     if malformed[told:]:
         yield Batch(place, 0, 0, {}, malformed=malformed[told:])
 
