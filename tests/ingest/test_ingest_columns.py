@@ -291,3 +291,40 @@ def test_types_that_can_never_be_meant(kind: ValueType, array: pa.Array, found: 
 def test_integers_as_times_are_refused_with_a_reason() -> None:
     with pytest.raises(SourceError, match="does not say its unit"):
         gatherer(TIME, ZONE).add(pa.array([1_700_000_000]), untyped=False)
+
+
+class Marked(pa.ExtensionType):
+    """A type of somebody's own, as Arrow wraps it around plain storage."""
+
+    def __init__(self) -> None:
+        super().__init__(pa.string(), "segdex.test.marked")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return b""
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, _storage: pa.DataType, _data: bytes) -> Marked:
+        return cls()
+
+
+def test_encodings_and_types_of_others_are_read_through() -> None:
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array(["7", None]))
+    wrapped = pa.ExtensionArray.from_storage(Marked(), pa.array(["7", "7", None]))
+    views = pa.DictionaryArray.from_arrays(pa.array([0, 0, None]), pa.array(["7"], pa.string_view()))
+    for array in (runs, wrapped, views):
+        assert convert(TEXT, array) == convert(ID, array) == (["7", "7", None], [])
+        assert convert(INTEGER, array) == ([7, 7, None], [])
+
+
+def test_a_bad_entry_of_a_dictionary_is_bad_in_every_row_that_has_it() -> None:
+    array = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 0]), pa.array([1.5, 2.0]))
+    assert convert(TEXT, array) == ([None, "2", None, None], [([0, 3], "not a whole number")])
+
+
+def test_a_bad_element_makes_the_whole_list_bad() -> None:
+    assert convert(TAGS, pa.array([[1.0, 2.5], [3.0]])) == ([None, frozenset("3")], [([0], "not a whole number")])
+
+
+def test_nan_as_text_is_missing() -> None:
+    assert convert(CENTS, pa.array(["NaN", "-nan", "1"])) == ([None, None, 100], [])
+    assert convert(REAL, pa.array(["NaN", "inf", ""])) == ([None, math.inf, None], [])

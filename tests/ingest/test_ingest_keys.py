@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdex.errors import ArgumentError, LimitError
-from segdex.ingest import memo
+from segdex.ingest import memo, universe
 from segdex.ingest.ids import KeyColumn, KeySpace
 from segdex.ingest.keys import Keys
 from segdex.ingest.texts import ranked, whole_numbers
@@ -164,6 +164,12 @@ def test_tables_grow_and_keep_their_numbers() -> None:
 def test_a_table_says_when_it_is_full() -> None:
     with pytest.raises(LimitError, match="too many distinct values"):
         memo.Texts(most=2).add(pa.array(["a", "b", "c"], pa.large_string()))
+
+
+def test_too_many_customers_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(universe, "MOST_KEYS", 1)
+    with pytest.raises(LimitError, match="too many customers; found 2; allowed: 1"):
+        settled([(pa.array([1, 2]), False)])
 
 
 @settings(max_examples=80, deadline=None)

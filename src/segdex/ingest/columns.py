@@ -36,10 +36,6 @@ class Gatherer(Protocol):
         """
         ...
 
-    def known(self) -> Mask:
-        """Which rows of the last array have a value."""
-        ...
-
 
 class FieldGatherer(Gatherer, Protocol):
     """A column in the making that ends as a `Column`."""
@@ -64,7 +60,7 @@ class Plain:
         return converted.problems
 
     def known(self) -> Mask:
-        """See `Gatherer`."""
+        """Which rows of the last array have a value."""
         return Column(self._type, self._parts[-1]).known
 
     def finish(self) -> Column:
@@ -88,10 +84,6 @@ class Coded:
         converted = encode(array, self._texts)
         self._parts.append(converted.data.astype(np.int32))
         return converted.problems
-
-    def known(self) -> Mask:
-        """See `Gatherer`."""
-        return self._parts[-1] >= 0
 
     def finish(self) -> Column:
         """See `FieldGatherer`."""
@@ -117,10 +109,6 @@ class Tags:
         self._lengths.append(lengths)
         self._known.append(known)
         return converted.problems
-
-    def known(self) -> Mask:
-        """See `Gatherer`."""
-        return self._known[-1]
 
     def finish(self) -> Column:
         """See `FieldGatherer`."""

@@ -59,15 +59,13 @@ def as_identifiers(array: pa.Array, texts: Texts, what: str) -> tuple[bool, Conv
     Raises:
         SourceError: the type holds no identifiers.
     """
-    inner = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-    if is_text(inner):
-        return True, encode(array, texts, what)
-    array = plain(array)
-    kind = array.type
+    if not pa.types.is_dictionary(array.type):
+        array = plain(array)
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
     if is_text(kind):
         return True, encode(array, texts, what)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or is_decimal(kind) or pa.types.is_null(kind):
-        return False, integers(array)
+        return False, integers(array)  # writes a dictionary out
     raise unfit(array, what, _ALLOWED)
 
 
@@ -96,11 +94,6 @@ class Ids:
         data = converted.data.astype(np.int32) if text else converted.data
         self._parts.append((text, data))
         return converted.problems
-
-    def known(self) -> Mask:
-        """See `Gatherer`."""
-        text, data = self._parts[-1]
-        return data >= 0 if text else data != MISSING
 
     def finish(self) -> Column:
         """See `FieldGatherer`."""
@@ -164,7 +157,7 @@ class KeyColumn:
         return converted.problems
 
     def known(self) -> Mask:
-        """See `Gatherer`."""
+        """Which rows of the last array have a key."""
         known: Mask = self.parts[-1][1] != NOBODY
         return known
 

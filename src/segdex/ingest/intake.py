@@ -9,7 +9,8 @@ import numpy as np
 
 from segdex.errors import SourceError
 from segdex.ingest.arrays import Problem, rows_where
-from segdex.ingest.columns import Gatherer
+from segdex.ingest.columns import Gatherer, Plain
+from segdex.ingest.ids import KeyColumn
 from segdex.ingest.report import Tally
 from segdex.ingest.sources import Source
 from segdex.values.column import Mask
@@ -21,7 +22,8 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 class Part(NamedTuple):
     """One column of a source and where it goes.
 
-    *null* says what a missing value does to its row: nothing, it makes it nobody's, or it makes it bad.
+    *null* says what a missing value does to its row: nothing, or of a key or a time that it makes the row nobody's, or
+    bad.
     """
 
     column: str
@@ -50,6 +52,7 @@ def take_in(source: Source, parts: Sequence[Part], tally: Tally, progress: Progr
             found += ((column, problem) for problem in problems)
             if null == "allowed":
                 continue
+            assert isinstance(gatherer, Plain | KeyColumn)
             empty = ~gatherer.known()
             for problem in problems:
                 empty[problem.rows] = False
