@@ -7,6 +7,7 @@ import datetime as dt
 import itertools
 import random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -15,14 +16,18 @@ from hypothesis import strategies as st
 
 from segdex.errors import LimitError
 from segdex.metrics import kernels_sum
+from segdex.metrics.attributes import years_since
 from segdex.metrics.compute import Source, compute
 from segdex.metrics.select import blocks
 from segdex.schema.load import load
+from segdex.schema.model import Metric
 from segdex.schema.types import ValueType
-from segdex.values.column import Column
+from segdex.values.column import MISSING, Column
 from tests.metrics.worlds import AS_OF, FIELDS, STREAMS, ZONE, Row, events, make_world, source
+from tests.oracle import metrics as oracle
 
 TOP = 2**63 - 1
+EPOCH = dt.date(1970, 1, 1).toordinal()
 
 
 def made(held: list[dict[str, Any]], stream: str = "visits") -> Source:
@@ -161,3 +166,27 @@ def test_integer_ids_are_values_too() -> None:
     held = dataclasses.replace(held, events={**held.events, "visits": visits})
     assert value({"kind": "distinct", "field": "product"}, held) == 2
     assert value({"kind": "last_value", "field": "product"}, held) == 7
+
+
+def test_full_years_from_every_day_around_a_leap_day() -> None:
+    births = [
+        dt.date(year, 2, 1) + dt.timedelta(days=n) for year in (1, 1900, 1999, 2000, 2024, 2027) for n in range(60)
+    ]
+    days = np.array([MISSING, *(each.toordinal() - EPOCH for each in births)], np.int64)
+    for today in [dt.date(year, 2, 26) + dt.timedelta(days=n) for year in (2024, 2025, 2026, 2028) for n in range(6)]:
+        world = oracle.World(dt.datetime(today.year, today.month, today.day, 12, tzinfo=dt.UTC), ZoneInfo("UTC"), {})
+        asked = Metric(kind="years_since", attribute="born")
+        expected = [oracle._of_attribute(asked, each, world) for each in births]
+        assert years_since(days, today.toordinal() - EPOCH).tolist() == [MISSING, *expected], today
+
+
+def test_a_leap_day_is_full_on_the_28th_of_a_common_year() -> None:
+    born = np.array([dt.date(2000, 2, 29).toordinal() - EPOCH], np.int64)
+    for today, years in (
+        ("2001-02-27", 0),
+        ("2001-02-28", 1),
+        ("2004-02-28", 3),
+        ("2004-02-29", 4),
+        ("1999-12-31", -1),
+    ):
+        assert years_since(born, dt.date.fromisoformat(today).toordinal() - EPOCH).tolist() == [years]
