@@ -77,6 +77,7 @@ class Kernel(Generic[P, R]):
         self._compiled: Callable[P, R] | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the kernel, compiled at the first call."""
         compiled = self._compiled
         return (compiled or self.compile())(*args, **kwargs)
 

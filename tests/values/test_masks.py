@@ -13,13 +13,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.oracle import rules as oracle
 
 from segdex.rules import nodes as n
 from segdex.rules.windows import Duration
 from segdex.schema.types import ValueType
 from segdex.values import clock, masks
 from segdex.values.column import BOOLEANS, MISSING, Column
+from tests.oracle import rules as oracle
 
 ZONE = ZoneInfo("America/New_York")
 AS_OF = dt.datetime(2026, 3, 8, 7, 30, tzinfo=dt.UTC)  # half an hour after clocks went forward
