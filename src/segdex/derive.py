@@ -108,6 +108,8 @@ def _family_predicates(name: str, family: Family, universe: BitMap) -> dict[Pred
     """Bands of a family; the band of those without a pair is left to be what remains of the presence."""
     if family.column.dictionary is None or len(family.categories) > MOST_LABELS:
         return {}
+    if family.rest >= 0 and (family.column.data < 0).any():
+        return {}  # a pair without a band (a share of infinities): what remains is not the band of the others alone
     held: dict[Predicate, Any] = {}
     if family.rest >= 0:
         held[Predicate(name)] = universe if family.among is None else roaring.from_mask(family.among)

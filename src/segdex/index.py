@@ -146,11 +146,11 @@ class Index:
             descending: greatest first.
             suppression: by default every suppression segment is left out, unless *rule* is a bare reference to one.
         """
-        if limit is not None and (not isinstance(limit, int) or limit < 0):
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
             raise ArgumentError("limit", found=repr(limit), allowed="a whole number, 0 or more")
         query = self.prepare(rule)
         executor = self._running()
-        chosen = query.bitmap(suppression=suppression and not self._is_suppression(query.rule) and suppression)
+        chosen = query.bitmap(suppression=False if self._is_suppression(query.rule) else suppression)
         return collect.members(chosen, executor, columns, limit, order_by, descending)
 
     def contains(self, rule: RuleLike, key: Any) -> Any:
@@ -361,8 +361,8 @@ def _is_one(key: Any) -> bool:
 
 
 def _purposes(suppression: Sequence[str], known: set[str]) -> set[str]:
-    if isinstance(suppression, str):
-        raise ArgumentError("suppression", found=repr(suppression), allowed=f"a list: [{suppression!r}]")
+    if isinstance(suppression, str) or not isinstance(suppression, Sequence | set | frozenset):
+        raise ArgumentError("suppression", found=repr(suppression), allowed="True, False or a list: ['email']")
     for purpose in suppression:
         if purpose not in known:
             hint = nearest(str(purpose), known)

@@ -137,6 +137,10 @@ def test_members_carry_columns_order_and_limit(index: segdex.Index) -> None:
     assert by_income["customer_id"].to_pylist() == ["dan", "bob", "ann"], "outside the order comes first"
 
 
+def test_the_key_may_be_named_among_the_columns(index: segdex.Index) -> None:
+    assert index.members("everyone", columns=["customer_id", "spend"]).schema.names == ["customer_id", "spend"]
+
+
 def test_suppression_is_the_default_of_members_and_never_of_count(index: segdex.Index) -> None:
     assert index.count("everyone") == 5
     assert index.members("everyone").read_all()["customer_id"].to_pylist() == ["ann", "dan"]
@@ -212,6 +216,12 @@ def test_wrong_arguments_are_refused(index: segdex.Index) -> None:
         index.members("everyone", limit=-1)
     with pytest.raises(segdex.ArgumentError, match="no column"):
         index.members("everyone", columns=["spnd"])
+    with pytest.raises(segdex.ArgumentError, match=r"a list: \['spend'\]"):
+        index.members("everyone", columns="spend")
+    with pytest.raises(segdex.ArgumentError, match="True, False or a list"):
+        index.members("everyone", suppression=None)  # type: ignore[arg-type]
+    with pytest.raises(segdex.ArgumentError, match=r"name\['category'\]"):
+        index.count_by("everyone", "affinity[any]")
     with pytest.raises(segdex.ArgumentError, match="zone"):
         segdex.build(shop.SCHEMA, as_of="2026-06-30T00:00:00", sources={})
 

@@ -74,7 +74,8 @@ def column_of(text: str, executor: Executor) -> Column:
         raise ArgumentError(f"{text!r} has one value a category", hint=f"name one: {text}['…']")
     if isinstance(value, nodes.Name) and kind.role == "segment":
         return _segment_column(value.name, executor)
-    if not isinstance(value, nodes.Name | nodes.Item | nodes.Call):
+    many = isinstance(value, nodes.Item) and not isinstance(value.key, nodes.Text)
+    if many or not isinstance(value, nodes.Name | nodes.Item | nodes.Call):
         raise ArgumentError(f"{text!r} is no column", allowed="a name, name['category'] or an inline call")
     return executor.customers.column(value)
 
@@ -95,15 +96,15 @@ def members(
 ) -> pa.RecordBatchReader:
     """The members as record batches: the key first, then *columns*; by dense id, or by the values of *order_by*."""
     generation = executor.generation
-    held = {name: column_of(name, executor) for name in columns}
+    if isinstance(columns, str):
+        raise ArgumentError("columns", found=repr(columns), allowed=f"a list: [{columns!r}]")
+    key = generation.catalog.schema.customers.key
+    held = {name: column_of(name, executor) for name in columns if name != key}  # the key is there anyway
     ids = roaring.to_ids(chosen)
     if order_by is not None:
         ids = _ordered(ids, column_of(order_by, executor), order_by, descending)
     ids = ids[:limit]
-    key = generation.catalog.schema.customers.key
     names = [key, *held]
-    if len(set(names)) < len(names):
-        raise ArgumentError("a column is named twice", found=", ".join(names))
 
     def batch(part: roaring.Ids) -> pa.RecordBatch:
         arrays = [generation.keys.take(part), *(to_arrow(column, part) for column in held.values())]
