@@ -97,7 +97,7 @@ def _predicates(name: str, value: Values, universe: BitMap) -> dict[Predicate, B
     if isinstance(value, Family):
         return _family_predicates(name, value, universe)
     held = {Predicate(name): roaring.from_mask(value.known)}
-    if value.dictionary is not None and value.type.kind != "id" and len(value.dictionary) <= MOST_LABELS:
+    if value.dictionary is not None and len(value.dictionary) <= MOST_LABELS:
         labels = value.dictionary.to_pylist()
         for label, members in zip(labels, sets.sets_by_label(value, len(labels)), strict=True):
             held[Predicate(name, label)] = members

@@ -72,6 +72,20 @@ def test_a_rule_finds_its_members(index: segdex.Index, rule: str, expected: list
     assert [key for key in ("ann", "bob", "cat", "dan", "eve") if index.contains(rule, key)] == expected
 
 
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [("ref starts with '1'", [1, 3]), ("ref = other", [1]), ("ref != other", [2]), ("other contains '0'", [2]),
+     ("ref = 12", [1]), ("ref = '12'", [1]), ("ref in (12, 7)", [1, 2]), ("1 / (ref_count - 1) is missing", [2, 4])],
+)  # fmt: skip
+def test_ids_of_integers_compare_with_ids_of_strings(rule: str, expected: list[int]) -> None:
+    kinds = {"ref": "id", "other": "id", "ref_count": "integer"}
+    people = pa.table({"id": [1, 2, 3, 4], "ref": [12, 7, 15, None], "other": ["12", "07", None, None],
+                       "ref_count": [2, 1, 0, None]})  # fmt: skip
+    schema = {"customers": {"key": "id", "attributes": kinds}}
+    with segdex.build(schema, as_of=shop.AS_OF, sources={"customers": people}) as made:
+        assert made.keys(made.bitmap(rule)).to_pylist() == expected
+
+
 def test_counts_answers_many_rules_in_their_order(index: segdex.Index) -> None:
     assert index.counts(["everyone", "spend > 50", segdex.field("spend") > 50]) == [5, 1, 1]
 

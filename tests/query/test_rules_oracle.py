@@ -26,6 +26,7 @@ SCHEMA: dict[str, Any] = {
             "tags": "tags",
             "consent": "bool",
             "points": "integer",
+            "account": "id",
             "spend": {"type": "number", "scale": 2},
         },
     },
@@ -65,6 +66,7 @@ PEOPLE = st.fixed_dictionaries(
         "tags": st.sampled_from([None, (), ("vip",), ("vip", "beta")]),
         "consent": st.sampled_from([None, True, False]),
         "points": st.sampled_from([None, -1, 0, 9, 10, 11]),
+        "account": st.sampled_from([None, "A1", "A2", "B1"]),
         "spend": st.sampled_from([None, Decimal("99.99"), Decimal("100.00"), Decimal("100.01"), Decimal(-5)]),
         "rows": st.lists(
             st.tuples(st.sampled_from([None, *CATEGORIES]), st.sampled_from([None, 0, 1, 25, 75, 100, -100])),
@@ -88,6 +90,7 @@ NUMERIC = st.one_of(
     st.sampled_from([n.Name("points"), n.Name("spend"), n.Name("orders")]),
     family_items("bought"), family_items("value_share"), family_items("basket"),
 )  # fmt: skip
+ARITHMETIC = st.builds(n.Arithmetic, st.sampled_from("+-*/"), NUMERIC, st.one_of(NUMBERS, NUMERIC))
 
 
 def labels(name: n.Name | n.Item, values: tuple[str, ...], ordered: bool) -> st.SearchStrategy[n.Rule]:
@@ -106,8 +109,12 @@ LEAVES = st.one_of(
     st.builds(n.Compare, ORDERED, NUMERIC, NUMERIC),
     st.builds(n.Between, NUMERIC, NUMBERS, NUMBERS),
     st.builds(n.In, NUMERIC, st.lists(NUMBERS, min_size=1, max_size=3).map(tuple), st.booleans()),
-    st.builds(n.Known, NUMERIC),
-    st.builds(n.Missing, NUMERIC),
+    st.builds(n.Known, st.one_of(NUMERIC, ARITHMETIC)),
+    st.builds(n.Missing, st.one_of(NUMERIC, ARITHMETIC)),
+    st.builds(n.Compare, ORDERED, ARITHMETIC, NUMBERS),
+    labels(n.Name("account"), ("A1", "B1", "C1"), ordered=False),
+    st.builds(n.Match, st.just(n.Name("account")), st.sampled_from(["starts", "ends", "contains"]),
+              st.sampled_from(["A", "1", ""]), st.booleans()),
     labels(n.Name("country"), ("IN", "AE", "XX"), ordered=False),
     labels(n.Name("income"), ("low", "mid", "high"), ordered=True),
     labels(n.Name("level"), ("none", "some", "many"), ordered=True),
@@ -145,8 +152,8 @@ RULES = st.recursive(
 
 def build(people: list[dict[str, Any]]) -> segdex.Index:
     attributes = {name: [person[name] for person in people] for name in SCHEMA["customers"]["attributes"]}
-    types = {"country": pa.string(), "income": pa.string(), "tags": pa.list_(pa.string()), "consent": pa.bool_(),
-             "points": pa.int64(), "spend": pa.decimal128(9, 2)}  # fmt: skip
+    types = {"country": pa.string(), "account": pa.string(), "income": pa.string(), "tags": pa.list_(pa.string()),
+             "consent": pa.bool_(), "points": pa.int64(), "spend": pa.decimal128(9, 2)}  # fmt: skip
     customers = pa.table(
         {"id": pa.array(range(len(people)), pa.int64())}
         | {name: pa.array(values, types[name]) for name, values in attributes.items()}

@@ -57,10 +57,10 @@ def _from_predicates(rule: nodes.Rule, generation: Generation, customers: Custom
     present = generation.predicates.get(Predicate(name))
     if held is None or present is None:
         return None
-    if isinstance(held, Column) and isinstance(rule, nodes.Known):
-        return present
-    if isinstance(held, Column) and isinstance(rule, nodes.Missing):
-        return generation.universe - present
+    if isinstance(held, Column) and isinstance(rule, nodes.Known | nodes.Missing):
+        if not isinstance(rule.value, nodes.Name):
+            return None  # arithmetic may be missing where its parts are known
+        return present if isinstance(rule, nodes.Known) else generation.universe - present
     labels = generation.labels(name)
     if labels is None:
         return None

@@ -85,7 +85,8 @@ def has(tags: Column, mode: Literal["any", "all", "none"], values: Sequence[str]
 
 
 def matches(column: Column, mode: Literal["starts", "ends", "contains"], text: str, ignore_case: bool) -> Mask:
-    """Where the text starts with, ends with or contains *text*."""
+    """Where the text starts with, ends with or contains *text*; integers count as their digits."""
+    column = as_strings(column)
     strings, wanted = column.dictionary, _wanted(column, [text])[0].as_py()
     if ignore_case:
         # Both sides are lowered by one function, so that they agree on every letter.
@@ -244,8 +245,7 @@ def _local_dates(column: Column, items: Items) -> Column:
 
 def _strings(op: Comparison, left: Column, right: Column) -> Mask:
     """Compare two columns of strings: both are brought to ranks in one order, by bytes or as declared."""
-    assert left.dictionary is not None
-    assert right.dictionary is not None
+    left, right = as_strings(left), as_strings(right)
     if op in ("=", "!="):
         moved = np.asarray(pc.fill_null(pc.index_in(right.dictionary, value_set=left.dictionary), -2), np.int32)
         theirs = np.full(len(right), -1, np.int32)
@@ -256,6 +256,17 @@ def _strings(op: Comparison, left: Column, right: Column) -> Mask:
     out = np.empty(len(left), np.bool_)
     kernels.compare_ints(_ranked(left), _ranked(right), 1, ACCEPTS[op], out)
     return out
+
+
+def as_strings(column: Column) -> Column:
+    """An id of integers as a column of their digits; a column of strings as it is."""
+    if column.dictionary is not None:
+        return column
+    known = column.known
+    distinct, places = np.unique(column.data[known], return_inverse=True)
+    codes = np.full(len(column), -1, np.int32)
+    codes[known] = places
+    return Column(column.type, codes, pa.array(distinct).cast(pa.large_string()))
 
 
 def _ranked(column: Column) -> Ints:
