@@ -148,7 +148,7 @@ def test_members_carry_columns_order_and_limit(index: segdex.Index) -> None:
     ordered = index.members("everyone", order_by="since_order", limit=3, suppression=False).read_all()
     assert ordered["customer_id"].to_pylist() == ["ann", "bob", "cat"], "missing values come last"
     by_income = index.members("income is known", order_by="income", suppression=False).read_all()
-    assert by_income["customer_id"].to_pylist() == ["dan", "bob", "ann"], "outside the order comes first"
+    assert by_income["customer_id"].to_pylist() == ["bob", "ann", "dan"], "outside the order comes after it"
 
 
 def test_the_key_may_be_named_among_the_columns(index: segdex.Index) -> None:
@@ -179,6 +179,13 @@ def test_count_by_includes_missing(index: segdex.Index) -> None:
         index.count_by("everyone", "spend")
     with pytest.raises(segdex.ArgumentError, match="recency"):
         index.count_by("everyone", "recencyy")
+
+
+def test_a_label_that_reads_missing_is_not_taken_for_no_value() -> None:
+    people = pa.table({"id": [1, 2, 3], "state": ["missing", None, None]})
+    schema = {"customers": {"key": "id", "attributes": {"state": "category"}}}
+    with segdex.build(schema, as_of=shop.AS_OF, sources={"customers": people}) as made:
+        assert dict(made.count_by("everyone", "state").counts) == {"'missing'": 1, "missing": 2}
 
 
 def test_check_warns_without_running(index: segdex.Index) -> None:

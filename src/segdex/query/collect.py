@@ -118,16 +118,18 @@ def members(
 
 
 def _ordered(ids: roaring.Ids, column: Column, name: str, descending: bool) -> roaring.Ids:
-    """Ids by their values, missing ones last, ties by id."""
+    """Ids by their values, then those outside a declared order, then missing ones; ties by id."""
     if column.offsets is not None:
         raise ArgumentError(f"members cannot be ordered by {name!r}", found="tags")
     picked = column.take(ids.astype(np.int64))
+    known = picked.known
     keys: np.ndarray[Any, Any] = picked.data
+    last = (~known).astype(np.int8) * 2
     if picked.type.order is not None and picked.dictionary is not None:
         keys = np.append(order_ranks(picked), -1)[picked.data]
-    if descending:
-        keys = -keys.astype(np.float64) if keys.dtype == np.float64 else -np.where(picked.known, keys, 0)
-    return ids[np.lexsort((keys, ~picked.known))]
+        last[known & (keys < 0)] = 1
+    keys = np.where(known, keys, 0)
+    return ids[np.lexsort((-keys if descending else keys, last))]
 
 
 def count_by(chosen: BitMap, executor: Executor, name: str, text: str) -> CountBy:
@@ -148,7 +150,9 @@ def count_by(chosen: BitMap, executor: Executor, name: str, text: str) -> CountB
     places = order_ranks(column) if column.type.order is not None else np.zeros(len(labels), np.int64)
     placed = sorted(range(len(labels)), key=lambda i: (places[i] < 0, places[i], i))
     least = executor.generation.catalog.schema.privacy.minimum_count
-    shown = {labels[i]: int(counts[i]) for i in placed} | {"missing": missing}
+    # A label of the data that reads "missing" is quoted, so that it is not taken for those without a value.
+    shown = {labels[i] if labels[i] != "missing" else "'missing'": int(counts[i]) for i in placed}
+    shown["missing"] = missing
     return CountBy(text, name, {label: None if 0 < n < least else n for label, n in shown.items()})
 
 
