@@ -61,6 +61,7 @@ def keys(index: segdex.Index, rule: str) -> list[str]:
         ("did(orders, 7d)", ["ann"]),
         ("sum(orders.amount, where department = 'garden') > 79.99", ["ann"]),
         ("count(orders, having amount >= 50) = 2", ["ann"]),
+        ("share(orders, where department = 'garden', weight = amount, having amount >= 50) = 0.5", ["ann"]),
         ("spend > 2 * sum(orders.amount, 90d) - 1", ["ann", "bob", "cat", "dan", "eve"]),
     ],
 )

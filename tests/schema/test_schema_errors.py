@@ -103,7 +103,7 @@ CASES: list[tuple[str, Any, str | None, str]] = [
     ("metrics.value_share.by", "amount", None, "'amount' of type number; allowed: category"),
     ("metrics.value_share.by", None, "metrics.value_share", "'where' or 'by'"),
     ("metrics.value_share.count", "transactions", None, "'weight' or 'count'"),
-    ("metrics.value_share.having", "amount > 1", None, "takes no 'having'"),
+    ("metrics.age.having", "amount > 1", None, "takes no 'having'"),
     ("metrics.age.attribute", "country", None, "of type category; allowed: date"),
     ("metrics.age.attribute", "birthdate", None, "did you mean 'birth_date'"),
     ("metrics.age.stream", "orders", None, "takes no 'stream'"),

@@ -64,7 +64,7 @@ KINDS: dict[str, tuple[Form, ...]] = {
     ),
     "years_since": (Form(("attribute",), (), "integer", ("date",)),),
     "mean_gap": (Form(("stream",), _FAMILY, "number", timed=True),),
-    "share": (Form(("stream",), ("window", "where", "by", "weight", "count"), "number"),),
+    "share": (Form(("stream",), (*_ROWS, "by", "weight", "count"), "number"),),
     "ratio": (Form(("numerator", "denominator"), ("window", "by", "matched"), "number"),),
     "formula": (Form(("formula",), (), "number"),),
 }
