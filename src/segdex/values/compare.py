@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,10 +19,8 @@ from segdex.rules.nodes import Comparison
 from segdex.schema.types import ValueType
 from segdex.values import clock, kernels
 from segdex.values.column import MISSING, Column, Ints, Mask
+from segdex.values.items import Items
 from segdex.values.operands import Constant, Day, Moment, floats
-
-if TYPE_CHECKING:
-    from segdex.values.masks import Items
 
 ONE = Decimal(1)
 HIGHEST = int(np.iinfo(np.int64).max)

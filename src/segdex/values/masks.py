@@ -6,39 +6,15 @@ value is false, and ``not`` is the complement, so that ``not x > 1`` includes th
 
 from __future__ import annotations
 
-import datetime as dt
 from functools import reduce
-from typing import Protocol
 
 import numpy as np
 
 from segdex.rules import nodes
 from segdex.values import compare
 from segdex.values.column import Column, Mask
+from segdex.values.items import Items
 from segdex.values.operands import Constant, operand
-
-
-class Items(Protocol):
-    """What a rule is evaluated over."""
-
-    @property
-    def count(self) -> int:
-        """How many items there are."""
-        ...
-
-    @property
-    def as_of(self) -> int:
-        """The index's clock, in microseconds UTC."""
-        ...
-
-    @property
-    def zone(self) -> dt.tzinfo:
-        """The schema's time zone."""
-        ...
-
-    def column(self, node: nodes.Name | nodes.Item | nodes.Call) -> Column:
-        """The values that a name, one category of a family or an inline call stands for."""
-        ...
 
 
 def mask(rule: nodes.Rule, items: Items) -> Mask:

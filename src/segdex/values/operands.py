@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from segdex.rules.windows import Duration
 from segdex.schema.types import ValueType
 from segdex.values import clock
 from segdex.values.column import MISSING, Column, Floats, Ints
-
-if TYPE_CHECKING:
-    from segdex.values.masks import Items
+from segdex.values.items import Items
 
 NUMBER = ValueType("number")
 
