@@ -39,6 +39,15 @@ def test_a_saved_index_answers_like_the_one_it_was_saved_from(tmp_path: Path) ->
         assert answers(opened) == expected
 
 
+def test_an_index_saved_again_has_the_number_of_its_file(tmp_path: Path) -> None:
+    with shop.index() as built:
+        built.save(tmp_path / "index")
+        built.save(tmp_path / "index")
+        with segdex.open(tmp_path / "index") as opened:
+            assert opened.generation == built.generation == 2
+        assert built.count("spend > 50") == 1
+
+
 def test_two_processes_answer_alike(tmp_path: Path) -> None:
     with shop.index() as built:
         built.save(tmp_path / "index")

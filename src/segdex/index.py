@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import threading
 from collections import OrderedDict
@@ -171,16 +172,22 @@ class Index:
             collect.segments_of(int(at), executor) if at >= 0 else () for at in executor.generation.keys.lookup(key)
         ]
 
-    def customer(self, key: Any) -> Customer:
-        """Everything that the index holds of one customer.
+    def customer(self, key: Any) -> Any:
+        """Everything that the index holds of one customer, a `Customer`; for a list of keys, a list.
 
         Raises:
             ArgumentError: no customer has this key.
         """
-        at = self._dense(key)
+        executor = self._running()
+        if not _is_one(key):
+            dense = executor.generation.keys.lookup(key)
+            return [self._customer(int(at), executor) for at in dense]
+        return self._customer(self._dense(key), executor)
+
+    def _customer(self, at: int, executor: Executor) -> Customer:
         if at < 0:
             raise ArgumentError("no customer has this key")
-        return collect.customer(at, self._running())
+        return collect.customer(at, executor)
 
     def count_by(self, rule: RuleLike, name: str, *, suppression: Suppression = False) -> CountBy:
         """How the members of *rule* spread over the labels of a band, stage, category, boolean or tags."""
@@ -271,7 +278,10 @@ class Index:
             ArgumentError: the folder holds something else.
             StorageError: the operating system refused; what was there before still is.
         """
-        generations.save(self._running().generation, Path(path))
+        generation = self._running().generation
+        number = generations.save(generation, Path(path))
+        if number != generation.number:  # from now on this index says what whoever opens the folder says
+            self._executor = Executor(dataclasses.replace(generation, number=number))
 
     def close(self) -> None:
         """Let go of files and memory; every later call raises `ClosedError`."""

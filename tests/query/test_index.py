@@ -127,6 +127,10 @@ def test_customer_tells_everything(index: segdex.Index) -> None:
     assert index.customer("eve").attributes["country"] is None
 
 
+def test_customer_takes_a_list_of_keys(index: segdex.Index) -> None:
+    assert [each.stages["lifecycle"] for each in index.customer(["ann", "cat"])] == ["active", "lead"]
+
+
 def test_an_unknown_customer_is_refused_without_the_key(index: segdex.Index) -> None:
     with pytest.raises(segdex.ArgumentError) as caught:
         index.customer("secret-key")

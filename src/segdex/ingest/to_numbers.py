@@ -70,7 +70,7 @@ def _exact(array: pa.Array, scale: int, slack: float) -> Converted:
     if is_decimal(kind):
         return _from_decimals(array, scale)
     if is_text(kind):
-        return _from_strings(array, scale)
+        return _from_strings(array, scale, slack)
     if pa.types.is_null(kind):
         return Converted(np.full(len(array), MISSING, np.int64), [])
     what = "a whole number" if scale == 0 else f"a number with {scale} decimals"
@@ -188,13 +188,16 @@ def _limbs(array: pa.Decimal256Array) -> Ints:
     return np.frombuffer(array.buffers()[1], np.int64).reshape(-1, 4)[array.offset : array.offset + len(array)]
 
 
-def _from_strings(array: pa.Array, scale: int) -> Converted:
+def _from_strings(array: pa.Array, scale: int, slack: float = 0.0) -> Converted:
+    """Text as integers of 10^-scale; what a float column looks like in a CSV (19.990000000000002) counts as a float."""
     strings, problems = strings_of(array)
     offsets, text, known = text_buffers(strings)
     data, statuses = np.empty(len(strings), np.int64), np.empty(len(strings), np.int8)
     kernels.parse_decimals(offsets, text, known, scale, data, statuses)
     for row in rows_where(statuses == kernels.MALFORMED):
         data[row], statuses[row] = _written_out(strings[int(row)].as_py(), scale)
+    for row in rows_where((statuses == kernels.INEXACT) & (slack > 0)):
+        data[row], statuses[row] = _near_step(strings[int(row)].as_py(), scale, slack)
     data[statuses != kernels.EXACT] = MISSING
     problems += problems_of(
         (statuses == kernels.MALFORMED, NOT_A_NUMBER),
@@ -222,6 +225,14 @@ def _written_out(text: str, scale: int) -> tuple[int, int]:
     if whole != digits:
         return 0, kernels.INEXACT
     return (whole, kernels.EXACT) if abs(whole) <= LARGEST else (0, kernels.TOO_LARGE)
+
+
+def _near_step(text: str, scale: int, slack: float) -> tuple[int, int]:
+    """The scaled integer next to a number with more decimals, and whether it is within *slack* of it."""
+    digits = Decimal(text.strip()).scaleb(scale, Context(prec=len(text) + 1))
+    whole = int(digits.to_integral_value())
+    near = abs(digits - whole) <= Decimal(slack).scaleb(scale) and abs(whole) <= LARGEST
+    return (whole, kernels.EXACT) if near else (0, kernels.INEXACT)
 
 
 # --- text to floats and booleans ---------------------------------------------------------------------------------
