@@ -73,7 +73,7 @@ def check_formula(value: nodes.Value, catalog: Catalog, positions: Positions | N
                 raise checker.fault(node, later("a formula over families"), found=repr(node.name))
             if found.role != "metric" or not found.numeric:
                 problem = "a formula is made of numbers and numeric metrics"
-                raise checker.fault(node, problem, found=f"{node.name!r}, a {found.role} of type {found.kind}")
+                raise checker.fault(node, problem, found=f"{node.name!r}, {_article(found.role)} of type {found.kind}")
         elif isinstance(node, nodes.Item):
             raise checker.fault(node, later("a formula over families"))
         elif not isinstance(node, nodes.Number | nodes.Arithmetic | nodes.Negative):

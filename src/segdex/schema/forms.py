@@ -35,7 +35,7 @@ Reader: TypeAlias = Callable[[Any, Spot], Any]
 T = TypeVar("T")
 
 WINDOW_FORMS = (
-    '"90d", "lifetime", { from = "180d", to = "90d" }, { from = 2025-11-24, to = 2025-12-01 }, '
+    '"90d", "6mo", "1y", "36h", "lifetime", { from = "180d", to = "90d" }, { from = 2025-11-24, to = 2025-12-01 }, '
     '{ calendar = "30d" }, { last = 10 }, { this = "mo" }, { previous = "mo" }'
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
