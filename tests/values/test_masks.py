@@ -180,6 +180,16 @@ def test_a_literal_between_two_steps_of_a_scale_is_not_rounded(op: Any, literal:
     assert masks.mask(rule, Table(rows)).tolist() == expected
 
 
+@pytest.mark.parametrize(
+    "literal", ["9223372036854775807", "9223372036854775808", "1e19", "-9223372036854775808", "-1e19"]
+)
+@pytest.mark.parametrize("op", ["=", "!=", "<", "<=", ">", ">="])
+def test_a_literal_beyond_the_integers_compares_like_any_other(op: Any, literal: str) -> None:
+    rows = [dict.fromkeys(TYPES) | {"visits": value} for value in (0, 2**63 - 1, -(2**63) + 1, None)]
+    rule = n.Compare(op, n.Name("visits"), n.Number(Decimal(literal)))
+    assert masks.mask(rule, Table(rows)).tolist() == [oracle.holds(rule, row, WORLD) for row in rows]
+
+
 def test_a_folded_category_lowers_the_literal() -> None:
     folded = Column(
         ValueType("category", fold=True), np.array([0, -1], np.int32), pa.array(["gold"], pa.large_string())

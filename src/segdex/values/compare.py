@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from segdex.rules.nodes import Comparison
 from segdex.schema.types import ValueType
 from segdex.values import clock, kernels
-from segdex.values.column import MISSING, Column, Ints, Mask
+from segdex.values.column import MISSING, Column, Data, Ints, Mask
 from segdex.values.items import Items
 from segdex.values.operands import Constant, Day, Moment, floats
 
@@ -48,9 +48,7 @@ def compare(op: Comparison, left: Column | Constant, right: Column | Constant, i
         return left.known & ~compare("=", left, right, items)
     if left.data.dtype == np.int64:
         low, high = _interval(op, left.type, right, items)
-        out = np.empty(len(left), np.bool_)
-        kernels.within_ints(left.data, max(low, LOWEST), min(high, HIGHEST), out) if low <= high else out.fill(False)
-        return out
+        return _within(left.data, max(low, LOWEST), min(high, HIGHEST))
     return _float_interval(op, left, float(right))  # type: ignore[arg-type]
 
 
@@ -189,6 +187,13 @@ def _span(kind: ValueType, value: Constant, items: Items) -> tuple[int, int]:
             exact = Decimal(value).scaleb(kind.scale or 0)
             floor = int(exact.to_integral_value(ROUND_FLOOR))
             return (floor, floor) if floor == exact else (floor + 1, floor)
+
+
+def _within(data: Data, low: int, high: int) -> Mask:
+    out = np.zeros(len(data), np.bool_)
+    if low <= high:  # else a literal lies beyond every int64, or between two of them
+        kernels.within_ints(data, low, high, out)
+    return out
 
 
 def _integer_text(text: str) -> tuple[int, int]:
