@@ -47,11 +47,14 @@ def value(kind: ValueType, zone: dt.tzinfo, raw: Any) -> Any:
 
 
 def exact(raw: Any, scale: int, slack: Fraction) -> int | None:
-    """The integer of 10^-scale; a float may be off by *slack*, or be the nearest float to it."""
+    """The integer of 10^-scale; a float may be off by *slack*, or be the nearest float to it, and text by *slack*."""
     if isinstance(raw, str):
         if not raw.strip():
             return None
-        raw = decimal(raw)
+        raw = Fraction(decimal(raw))
+        near = round(raw * 10**scale)
+        if abs(raw - Fraction(near, 10**scale)) <= slack:
+            raw = Fraction(near, 10**scale)
     if isinstance(raw, float):
         if math.isinf(raw):
             raise BadError

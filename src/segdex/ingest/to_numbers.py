@@ -231,7 +231,7 @@ def _near_step(text: str, scale: int, slack: float) -> tuple[int, int]:
     """The scaled integer next to a number with more decimals, and whether it is within *slack* of it."""
     digits = Decimal(text.strip()).scaleb(scale, Context(prec=len(text) + 1))
     whole = int(digits.to_integral_value())
-    near = abs(digits - whole) <= Decimal(slack).scaleb(scale) and abs(whole) <= LARGEST
+    near = abs(digits - whole) <= Decimal(repr(slack)).scaleb(scale) and abs(whole) <= LARGEST
     return (whole, kernels.EXACT) if near else (0, kernels.INEXACT)
 
 
