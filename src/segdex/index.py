@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +23,7 @@ from segdex.query.bind import Bound
 from segdex.query.collect import CountBy, Customer
 from segdex.query.execute import Executor
 from segdex.query.explain import Check, Explanation
+from segdex.query.remember import Remembered
 from segdex.rules import nodes
 from segdex.rules.nodes import Rule
 from segdex.rules.text import read as read_rule
@@ -40,8 +39,8 @@ RuleLike: TypeAlias = str | Rule
 Suppression: TypeAlias = bool | Sequence[str]
 Source: TypeAlias = Any
 
-MOST_TEXTS = 4096
-"""How many texts of rules an index remembers as bound rules."""
+MOST_TEXT_BYTES = 64 << 20
+"""How many bytes of bound rules an index remembers by their text."""
 
 
 def build(
@@ -95,8 +94,7 @@ class Index:
 
     def __init__(self, generation: Generation, report: Report | None = None) -> None:
         self._executor: Executor | None = Executor(generation)
-        self._texts: OrderedDict[str, tuple[Rule, Bound]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._texts: Remembered[tuple[Rule, Bound]] = _texts()
         self.report = report
         """What reading the tables found; None for an index that was opened."""
 
@@ -286,7 +284,7 @@ class Index:
     def close(self) -> None:
         """Let go of files and memory; every later call raises `ClosedError`."""
         self._executor = None
-        self._texts.clear()
+        self._texts = _texts()
 
     def __enter__(self) -> Index:
         self._running()
@@ -311,16 +309,12 @@ class Index:
             return rule, executor.binder.bind(rule)
         if not isinstance(rule, str):
             raise ArgumentError("not a rule", found=type(rule).__name__, allowed="text or segdex.Rule")
-        with self._lock:
-            held = self._texts.get(rule)
-        if held is None:
+
+        def bound() -> tuple[Rule, Bound]:
             source = read_rule(rule)
-            held = source.rule, executor.binder.bind(source.rule, source.positions)
-            with self._lock:
-                self._texts[rule] = held
-                while len(self._texts) > MOST_TEXTS:
-                    self._texts.popitem(last=False)
-        return held
+            return source.rule, executor.binder.bind(source.rule, source.positions)
+
+        return self._texts.get(rule, bound)
 
     def _suppressed(self, suppression: Suppression) -> BitMap:
         """The customers that *suppression* leaves out."""
@@ -364,6 +358,11 @@ class Query:
 
     def __repr__(self) -> str:
         return f"<segdex.Query {self.rule}>"
+
+
+def _texts() -> Remembered[tuple[Rule, Bound]]:
+    # Nodes take some thirty times the bytes of their text (lists of short strings), and a short rule about 2 KiB.
+    return Remembered(MOST_TEXT_BYTES, lambda held: 2048 + 32 * len(str(held[0])))
 
 
 def _is_one(key: Any) -> bool:

@@ -17,6 +17,7 @@ whoever writes it owns the process. Without a folder everything works, slower at
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import os
@@ -218,5 +219,7 @@ class _FunctionCache(caching.FunctionCache):  # type: ignore[misc]
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
             super().save_overload(sig, data)
-        except OSError:  # the disk is full, the folder is gone: go on without a cache
-            return
+        except Exception:  # the disk is full, the folder is gone, or the file that lists what is kept is damaged
+            # Without that file the kernel is kept anew next time; until then it is only compiled.
+            with contextlib.suppress(OSError):
+                Path(self._cache_file._index_path).unlink(missing_ok=True)

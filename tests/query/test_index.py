@@ -87,6 +87,23 @@ def test_ids_of_integers_compare_with_ids_of_strings(rule: str, expected: list[i
         assert made.keys(made.bitmap(rule)).to_pylist() == expected
 
 
+def test_folded_tags_are_lowered_as_the_data_is() -> None:
+    people = pa.table({"id": [1, 2], "tags": [["ΟΔΟΣ"], ["İstanbul"]]})
+    schema = {"customers": {"key": "id", "attributes": {"tags": {"type": "tags", "fold": "lower"}}}}
+    with segdex.build(schema, as_of=shop.AS_OF, sources={"customers": people}) as made:
+        rules = ["tags has any ('ΟΔΟΣ')", "tags has all ('İstanbul')", "tags has none ('ΟΔΟΣ')"]
+        assert made.counts(rules) == [1, 1, 1]
+        assert not made.check(rules[0]).warnings
+
+
+def test_a_segment_named_like_a_rule_is_not_taken_for_it() -> None:
+    people = pa.table({"id": [1, 2, 3], "segment": ["x", "y", "x"], "o": ["p", "q", "q"]})
+    kinds = {"segment": "category", "o": "category"}
+    schema = {"customers": {"key": "id", "attributes": kinds}, "segments": {"= 'x'": {"where": "o = 'p'"}}}
+    with segdex.build(schema, as_of=shop.AS_OF, sources={"customers": people}) as made:
+        assert [made.count("segment = 'x'"), made.count("segment '= ''x'''")] == [2, 1]
+
+
 def test_counts_answers_many_rules_in_their_order(index: segdex.Index) -> None:
     assert index.counts(["everyone", "spend > 50", segdex.field("spend") > 50]) == [5, 1, 1]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from segdex.query.remember import Remembered
+from segdex.query.remember import OVERHEAD, Remembered
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    held: Remembered[bytes] = Remembered(100, len)
+    held: Remembered[bytes] = Remembered(100 + 2 * OVERHEAD, len)
     computed: list[str] = []
 
     def ask(text: str, size: int) -> bytes:
@@ -18,7 +18,7 @@ def test_the_least_recently_used_goes_first() -> None:
 
 
 def test_a_value_larger_than_everything_is_not_kept() -> None:
-    held: Remembered[bytes] = Remembered(100, len)
+    held: Remembered[bytes] = Remembered(100 + 2 * OVERHEAD, len)
     assert held.get("small", lambda: b"1") == b"1"
-    assert len(held.get("large", lambda: bytes(1000))) == 1000
+    assert len(held.get("large", lambda: bytes(10_000))) == 10_000
     assert held.get("small", lambda: b"2") == b"1", "it did not push out the others"

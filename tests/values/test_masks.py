@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 import math
 from decimal import Decimal
 from typing import Any
@@ -188,6 +189,22 @@ def test_a_literal_beyond_the_integers_compares_like_any_other(op: Any, literal:
     rows = [dict.fromkeys(TYPES) | {"visits": value} for value in (0, 2**63 - 1, -(2**63) + 1, None)]
     rule = n.Compare(op, n.Name("visits"), n.Number(Decimal(literal)))
     assert masks.mask(rule, Table(rows)).tolist() == [oracle.holds(rule, row, WORLD) for row in rows]
+
+
+@pytest.mark.parametrize("precision", [1, 2, 28])
+def test_a_literal_is_compared_digit_by_digit_whatever_the_decimal_context(precision: int) -> None:
+    rows = [dict.fromkeys(TYPES) | {"spend": Decimal("12.12"), "visits": 55}]
+    table = Table(rows)
+    with decimal.localcontext(decimal.Context(prec=precision, traps=[decimal.Inexact, decimal.Rounded])):
+        for name, text, op, expected in [
+            ("spend", "12.120000000000000000000000000001", "=", False),
+            ("spend", "12.120000000000000000000000000001", "<", True),
+            ("spend", "12.12", "=", True),
+            ("visits", "55.0000000000000000000000000000001", "=", False),
+            ("visits", "55", "=", True),
+        ]:
+            rule = n.Compare(op, n.Name(name), n.Number(Decimal(text)))
+            assert masks.mask(rule, table).tolist() == [expected], (text, op)
 
 
 def test_a_folded_category_lowers_the_literal() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Context, Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -229,9 +230,12 @@ def _written_out(text: str, scale: int) -> tuple[int, int]:
 
 def _near_step(text: str, scale: int, slack: float) -> tuple[int, int]:
     """The scaled integer next to a number with more decimals, and whether it is within *slack* of it."""
-    digits = Decimal(text.strip()).scaleb(scale, Context(prec=len(text) + 1))
-    whole = int(digits.to_integral_value())
-    near = abs(digits - whole) <= Decimal(repr(slack)).scaleb(scale) and abs(whole) <= LARGEST
+    number = Decimal(text.strip())
+    if number.adjusted() < -_DIGITS:
+        return 0, kernels.EXACT  # next to zero; written out it could fill the memory
+    steps = Fraction(number) * 10**scale
+    whole = round(steps)
+    near = abs(steps - whole) <= Fraction(repr(slack)) * 10**scale and abs(whole) <= LARGEST
     return (whole, kernels.EXACT) if near else (0, kernels.INEXACT)
 
 

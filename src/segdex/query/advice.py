@@ -12,19 +12,25 @@ from segdex.query.bind import All, Bound, ForAny, Leaf, Named, Some, Without
 from segdex.query.execute import Executor
 from segdex.rules import nodes
 from segdex.values.column import Column
+from segdex.values.compare import as_kept
 from segdex.values.family import Family
 
 
 def leaves(bound: Bound) -> Iterator[Leaf | ForAny]:
-    """The leaves of a bound rule, those of nested segments included."""
-    match bound:
-        case Leaf() | ForAny():
-            yield bound
-        case All(parts) | Some(parts):
-            for part in parts:
-                yield from leaves(part)
-        case Without(part) | Named(_, part):
-            yield from leaves(part)
+    """The leaves of a bound rule, those of nested segments included, each segment looked into once."""
+    seen: set[str] = set()
+    left = [bound]
+    while left:
+        match left.pop():
+            case Leaf() | ForAny() as leaf:
+                yield leaf
+            case All(parts) | Some(parts):
+                left.extend(reversed(parts))
+            case Without(part):
+                left.append(part)
+            case Named(name, part) if name not in seen:
+                seen.add(name)
+                left.append(part)
 
 
 def warnings(bound: Bound, executor: Executor) -> list[str]:
@@ -57,8 +63,7 @@ def _unseen_values(name: str, values: list[str], generation: Generation) -> Iter
     held = generation.values.get(name)
     if not isinstance(held, Column) or held.dictionary is None or held.type.kind not in ("category", "tags"):
         return
-    for value in values:
-        wanted = value.lower() if held.type.fold else value
+    for value, wanted in zip(values, as_kept(held, values), strict=True):
         if not pc.any(pc.equal(held.dictionary, wanted)).as_py():
             yield _never(name, value, held.dictionary.slice(0, 4096).to_pylist())
 

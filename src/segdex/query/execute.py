@@ -46,9 +46,9 @@ class Executor:
             case Without(part):
                 return self.generation.universe - self.members(part)
             case Named(name, part):
-                return self._sets.get(f"segment {name}", lambda: (self.members(part), "segment"))[0]
+                return self._sets.get(f"segment:{name}", lambda: (self.members(part), "segment"))[0]
             case ForAny(_, _, text):
-                return self._sets.get(text, lambda: (self._for_any(bound), "categories"))[0]
+                return self._sets.get(f"any:{text}", lambda: (self._for_any(bound), "categories"))[0]
 
     def count(self, bound: Bound) -> int:
         """How many customers the rule holds for."""
@@ -64,8 +64,9 @@ class Executor:
             case _:
                 return len(self.members(bound))
 
-    def trace(self, bound: Bound) -> Step:
-        """Run the rule step by step, with the count, the time and the way of each."""
+    def trace(self, bound: Bound, seen: set[str] | None = None) -> Step:
+        """Run the rule step by step, with the count, the time and the way of each; a segment is opened once."""
+        seen = set() if seen is None else seen
         started = time.perf_counter()
         way = "algebra"
         inner: tuple[Step, ...] = ()
@@ -77,13 +78,16 @@ class Executor:
             case ForAny(_, _, text):
                 name, way = text, "categories"
             case All(parts):
-                name, inner = "and", tuple(self.trace(part) for part in parts)
+                name, inner = "and", tuple(self.trace(part, seen) for part in parts)
             case Some(parts):
-                name, inner = "or", tuple(self.trace(part) for part in parts)
+                name, inner = "or", tuple(self.trace(part, seen) for part in parts)
             case Without(part):
-                name, inner = "not", (self.trace(part),)
+                name, inner = "not", (self.trace(part, seen),)
             case Named(segment, part):
-                name, inner = f"segment {segment!r}", (self.trace(part),)
+                name = f"segment {segment!r}"
+                if segment not in seen:
+                    seen.add(segment)
+                    inner = (self.trace(part, seen),)
         found = len(self.members(bound))
         return Step(name, way, found, (time.perf_counter() - started) * 1e6, inner)
 
@@ -101,7 +105,7 @@ class Executor:
             found, way = leaf_set(rule, self.generation, self.customers)
             return found & self.generation.universe, way
 
-        return self._sets.get(text, compute)
+        return self._sets.get(f"leaf:{text}", compute)
 
     def _for_any(self, bound: ForAny) -> BitMap:
         """The union over categories; a comparison of one family with constants looks at all pairs at once."""

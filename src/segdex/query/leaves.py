@@ -15,6 +15,7 @@ from segdex.query.customers import Customers, Labels, Pairs
 from segdex.rules import nodes
 from segdex.values import masks
 from segdex.values.column import Column
+from segdex.values.compare import as_kept
 from segdex.values.family import Family
 
 
@@ -80,7 +81,7 @@ def _labelled(name: str, labels: list[str], generation: Generation, category: st
 def _tagged(rule: nodes.Has, name: str, labels: tuple[str, ...], generation: Generation) -> BitMap:
     held = generation.values[name]
     assert isinstance(held, Column)
-    wanted = {each.lower() if held.type.fold else each for each in rule.values}
+    wanted = set(as_kept(held, rule.values).to_pylist())
     sets = [generation.predicates[Predicate(name, tag)] for tag in wanted if tag in labels]
     if rule.mode == "all":
         return reduce(and_, sets) if sets and len(sets) == len(wanted) else BitMap()

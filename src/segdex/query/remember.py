@@ -10,6 +10,10 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
+OVERHEAD = 512
+"""Bytes that an entry takes beside its value, about."""
+
+
 class Remembered(Generic[T]):
     """Values by text, within a number of bytes. Safe from many threads.
 
@@ -33,7 +37,7 @@ class Remembered(Generic[T]):
                 self._held.move_to_end(text)
                 return held[0]
         value = compute()
-        size = self._size_of(value) + len(text)
+        size = self._size_of(value) + len(text) + OVERHEAD
         with self._lock:
             if text not in self._held and size <= self._most:
                 self._held[text] = value, size

@@ -8,7 +8,7 @@ columns it is compared as that decimal, never rounded first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Literal
 
 import numpy as np
@@ -55,7 +55,7 @@ def compare(op: Comparison, left: Column | Constant, right: Column | Constant, i
 def is_in(column: Column, values: Sequence[Constant], items: Items) -> Mask:
     """Where the column has one of *values*, shape (items,)."""
     if column.dictionary is not None:
-        wanted = _wanted(column, [_label(each) for each in values])
+        wanted = as_kept(column, [_label(each) for each in values])
         return _by_table(column, _as_numpy(pc.is_in(column.dictionary, value_set=wanted)))
     if column.data.dtype == np.int64:
         spans = [_interval("=", column.type, each, items) for each in values]
@@ -72,7 +72,7 @@ def has(tags: Column, mode: Literal["any", "all", "none"], values: Sequence[str]
     """Where the tags include any, all or none of *values*; false where the tags are missing."""
     assert tags.dictionary is not None
     assert tags.offsets is not None
-    wanted = pc.unique(_wanted(tags, values))
+    wanted = pc.unique(as_kept(tags, values))
     table = _as_numpy(pc.is_in(tags.dictionary, value_set=wanted))
     found = np.empty(len(tags), np.int64)
     kernels.tags_in_table(tags.offsets, tags.data, table, found)
@@ -83,7 +83,7 @@ def has(tags: Column, mode: Literal["any", "all", "none"], values: Sequence[str]
 def matches(column: Column, mode: Literal["starts", "ends", "contains"], text: str, ignore_case: bool) -> Mask:
     """Where the text starts with, ends with or contains *text*; integers count as their digits."""
     column = as_strings(column)
-    strings, wanted = column.dictionary, _wanted(column, [text])[0].as_py()
+    strings, wanted = column.dictionary, as_kept(column, [text])[0].as_py()
     if ignore_case:
         # Both sides are lowered by one function, so that they agree on every letter.
         strings = pc.utf8_lower(strings)
@@ -131,7 +131,7 @@ def _by_table(column: Column, table: Mask) -> Mask:
 def _text_table(op: Comparison, column: Column, label: str) -> Mask:
     """Which of the column's distinct strings satisfy ``string op label``; ``<`` and ``>`` follow the declared order."""
     assert column.dictionary is not None
-    wanted = _wanted(column, [label])[0]
+    wanted = as_kept(column, [label])[0]
     if op in ("=", "!="):
         return _as_numpy((pc.equal if op == "=" else pc.not_equal)(column.dictionary, wanted))
     ranks = order_ranks(column)
@@ -148,10 +148,10 @@ def order_ranks(column: Column) -> Ints:
 
 
 def _order(column: Column) -> pa.LargeStringArray:
-    return _wanted(column, column.type.order or ())
+    return as_kept(column, column.type.order or ())
 
 
-def _wanted(column: Column, texts: Sequence[str]) -> pa.LargeStringArray:
+def as_kept(column: Column, texts: Sequence[str]) -> pa.LargeStringArray:
     """Strings of a rule as the column keeps them: lowered where the column is folded."""
     strings = pa.array(texts, pa.large_string())
     return pc.utf8_lower(strings) if column.type.fold else strings
@@ -184,9 +184,10 @@ def _span(kind: ValueType, value: Constant, items: Items) -> tuple[int, int]:
             end = HIGHEST + 1 if value > 0 else LOWEST
             return end, end - 1
         case _:
-            exact = Decimal(value).scaleb(kind.scale or 0)
-            floor = int(exact.to_integral_value(ROUND_FLOOR))
-            return (floor, floor) if floor == exact else (floor + 1, floor)
+            # Whole numbers, not Decimal arithmetic: that rounds to the context of the thread that asks.
+            numerator, denominator = value.as_integer_ratio()
+            floor, rest = divmod(numerator * 10 ** (kind.scale or 0), denominator)
+            return (floor, floor) if rest == 0 else (floor + 1, floor)
 
 
 def _within(data: Data, low: int, high: int) -> Mask:
