@@ -104,6 +104,19 @@ def test_a_segment_named_like_a_rule_is_not_taken_for_it() -> None:
         assert [made.count("segment = 'x'"), made.count("segment '= ''x'''")] == [2, 1]
 
 
+def test_shared_segments_are_looked_into_once() -> None:
+    people = pa.table({"id": [1, 2], "o": ["p", "q"]})
+    chain = {f"s{i}": {"where": " and ".join([f"segment 's{i - 1}'"] * 3)} for i in range(1, 25)}
+    schema = {
+        "customers": {"key": "id", "attributes": {"o": "category"}},
+        "segments": {"s0": {"where": "o = 'p'"}} | chain,
+    }
+    with segdex.build(schema, as_of=shop.AS_OF, sources={"customers": people}) as made:
+        assert made.count("segment 's24'") == 1
+        assert made.check("segment 's24'").leaves == 1, "three to the power of 24 visits would not end"
+        assert made.explain("segment 's24'").count == 1
+
+
 def test_counts_answers_many_rules_in_their_order(index: segdex.Index) -> None:
     assert index.counts(["everyone", "spend > 50", segdex.field("spend") > 50]) == [5, 1, 1]
 
