@@ -15,8 +15,8 @@ PACKAGE = ROOT / "src" / "segdex"
 
 # Data walks through the rooms in this order; a room imports only rooms before it.
 ROOMS = (
-    "errors", "jit", "rules", "schema", "values", "events", "ingest", "metrics", "bitmap", "generation", "query",
-    "derive", "store", "index", "demo", "cli",
+    "errors", "forks", "jit", "rules", "schema", "values", "events", "ingest", "metrics", "bitmap", "generation",
+    "query", "derive", "store", "index", "demo", "cli",
 )  # fmt: skip
 FRONT_DOOR = ("segdex", "segdex.__main__")  # the public names, and `python -m segdex`
 
@@ -25,7 +25,7 @@ SINGLE_IMPORTERS = {"numba": {"segdex.jit"}, "pyroaring": {"segdex.bitmap.roarin
 # Calls on files belong in `store/os.py`. Whoever else makes one says here which, and why.
 FILE_CALLS_ELSEWHERE = {
     "segdex.jit": (
-        {"Path.mkdir", "Path.stat", "Path.rglob", "Path.read_bytes", "os.access"},
+        {"Path.mkdir", "Path.stat", "Path.rglob", "Path.read_bytes", "Path.unlink", "os.access"},
         "compiled code is kept outside every index, in a folder that must be proven private",
     ),
     "segdex.rules.text": ({"Path.read_text"}, "reads the grammar, a file of the package"),
@@ -41,6 +41,7 @@ PATH_METHODS = {
 }  # fmt: skip
 HARMLESS_OS = {
     "O_WRONLY", "PathLike", "W_OK", "X_OK", "cpu_count", "devnull", "environ", "fspath", "getpid", "getuid", "name",
+    "register_at_fork",
     "path",
 }  # fmt: skip
 ARROW_FILES = {"memory_map", "OSFile", "create_memory_map"}

@@ -128,3 +128,31 @@ def test_every_flipped_byte_is_refused_or_harmless(small: Path) -> None:
 
 def test_every_cut_is_refused(small: Path) -> None:
     _damaged(small, _cut, range(small.stat().st_size))
+
+
+def test_children_forked_while_threads_ask_answer_too(tmp_path: Path) -> None:
+    with shop.index() as built:
+        built.save(tmp_path / "index")
+    script = (
+        "import os, signal, sys, threading, segdex\n"
+        "index = segdex.open(sys.argv[1])\n"
+        "index.count('spend > 1')\n"
+        "stop = []\n"
+        "def ask(at=0):\n"
+        "    while not stop:\n"
+        "        at += 1\n"
+        "        index.count(f'spend > {at % 500}')\n"
+        "threads = [threading.Thread(target=ask, daemon=True) for _ in range(2)]\n"
+        "[thread.start() for thread in threads]\n"
+        "codes = []\n"
+        "for at in range(60):\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        signal.alarm(20)\n"
+        "        os._exit(index.count(f'spend > {at} and segment \\'good\\'') + 1)\n"
+        "    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "stop.append(1)\n"
+        "print(sorted(set(codes)))\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", script, str(tmp_path / "index")]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "[2]"

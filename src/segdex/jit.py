@@ -44,6 +44,8 @@ _SCALARS = {
 }  # fmt: skip
 _registry: list[Kernel[..., Any]] = []
 _lock = threading.RLock()
+if hasattr(os, "register_at_fork"):  # no child is born in the middle of a compilation
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def disabled() -> bool:

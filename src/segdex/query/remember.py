@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+from segdex.forks import ForkLock
 
 T = TypeVar("T")
 
@@ -27,7 +28,7 @@ class Remembered(Generic[T]):
         self._size_of = size_of
         self._held: OrderedDict[str, tuple[T, int]] = OrderedDict()
         self._bytes = 0
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def get(self, text: str, compute: Callable[[], T]) -> T:
         """The value of *text*; computed outside the lock, so that two threads may both do it, with one answer."""
@@ -42,6 +43,6 @@ class Remembered(Generic[T]):
             if text not in self._held and size <= self._most:
                 self._held[text] = value, size
                 self._bytes += size
-            while self._bytes > self._most:
+            while self._bytes > self._most and self._held:
                 self._bytes -= self._held.popitem(last=False)[1][1]
         return value

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
+
+from segdex.forks import ForkLock
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -20,7 +21,7 @@ class Lazy(Mapping[K, V]):
     def __init__(self, makers: Mapping[K, Callable[[], V]]) -> None:
         self._makers = makers
         self._made: dict[K, V] = {}
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def __getitem__(self, key: K) -> V:
         made = self._made
