@@ -30,7 +30,7 @@ FILE_CALLS_ELSEWHERE = {
     ),
     "segdex.rules.text": ({"Path.read_text"}, "reads the grammar, a file of the package"),
     "segdex.schema.load": ({"Path.stat", "Path.read_bytes"}, "reads the schema file, which is no part of an index"),
-    "segdex.cli.run": ({"os.open", "os.close", "os.dup2"}, "points a stdout that nobody reads any more at nothing"),
+    "segdex.cli.run": ({"os.open", "os.fdopen", "os.close", "os.dup2"}, "points a stdout that nobody reads at nothing"),
 }
 
 FILE_MODULES = {"fcntl", "fileinput", "glob", "io", "mmap", "pickle", "shelve", "shutil", "tempfile"}

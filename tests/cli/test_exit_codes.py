@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -96,3 +99,12 @@ def test_without_arguments_help_is_shown(segdex_command: Command) -> None:
     code, out, _ = segdex_command()
     assert code == 0
     assert "Usage" in out
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("redirected", [">/dev/full", ">&-", ">&- 2>&-"])
+def test_an_output_that_cannot_be_written_shows_no_traceback(redirected: str) -> None:
+    command = f'"{sys.executable}" -m segdex --help {redirected}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1)
+    assert "Traceback" not in done.stderr

@@ -162,8 +162,19 @@ def test_customer_takes_a_list_of_keys(index: segdex.Index) -> None:
 
 
 def test_an_unknown_customer_is_refused_without_the_key(index: segdex.Index) -> None:
-    with pytest.raises(segdex.ArgumentError) as caught:
-        index.customer("secret-key")
+    for key in ("secret-key", "secret-key\ud800"):
+        with pytest.raises(segdex.ArgumentError) as caught:
+            index.customer(key)
+        assert "secret-key" not in str(caught.value)
+
+
+def test_what_a_foreign_object_raises_is_not_passed_on(index: segdex.Index) -> None:
+    class Foreign:
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            raise RuntimeError("secret-key")
+
+    with pytest.raises(segdex.ArgumentError, match="no keys") as caught:
+        index.contains("everyone", Foreign())
     assert "secret-key" not in str(caught.value)
 
 

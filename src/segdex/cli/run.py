@@ -26,6 +26,9 @@ _CALL = (ArgumentError, LimitError, RuleError, SchemaError)
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors become a line on stderr and an exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # started with it closed
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows another
@@ -38,6 +41,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _stop_writing()
         return BROKEN_PIPE
+    except OSError as error:
+        _stop_writing()
+        return _failed(f"the result cannot be written: {error.strerror or error}", DATA_AT_FAULT)
     except KeyboardInterrupt:
         return INTERRUPTED
     except MemoryError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -98,23 +98,29 @@ def _as_array(values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> pa.Array:
     if isinstance(values, pa.ChunkedArray):
         return values.combine_chunks()
     if isinstance(values, np.ndarray) or hasattr(values, "__arrow_array__"):
-        return _converted(values)
+        return _converted(pa.array, values)
     if hasattr(values, "__arrow_c_stream__"):
-        return pa.chunked_array(values).combine_chunks()
+        return _converted(lambda stream: pa.chunked_array(stream).combine_chunks(), values)
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise _no_keys(type(values).__name__)
     items = list(values)
     if any(isinstance(item, bool) or not isinstance(item, str | int | np.integer | None) for item in items):
         raise _no_keys("other values among them")
     if any(isinstance(item, str) for item in items):
-        return pa.array([None if item is None else str(item) for item in items], pa.large_string())
-    return _converted([None if item is None or abs(int(item)) > LARGEST else int(item) for item in items])
+        return pa.array([None if item is None else _text(str(item)) for item in items], pa.large_string())
+    whole = [None if item is None or abs(int(item)) > LARGEST else int(item) for item in items]
+    return _converted(pa.array, whole)
 
 
-def _converted(values: Any) -> pa.Array:
+def _text(key: str) -> str | None:
+    """A key that can be written as UTF-8; None, a key that nobody has, where it holds half a surrogate pair."""
+    return None if any("\ud800" <= character <= "\udfff" for character in key) else key
+
+
+def _converted(convert: Callable[[Any], pa.Array], values: Any) -> pa.Array:
     try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return convert(values)
+    except Exception:  # whatever a foreign object raises may quote the keys
         raise _no_keys(type(values).__name__) from None
 
 
