@@ -117,6 +117,15 @@ def test_shared_segments_are_looked_into_once() -> None:
         assert made.explain("segment 's24'").count == 1
 
 
+def test_categories_inside_one_another_are_bounded(index: segdex.Index) -> None:
+    letters = "abcdefghijklmnopqrst"
+    opened = "".join(f"any {letter} (" for letter in letters)
+    rule = opened + " and ".join(f"value_share[{letter}] > 0.1" for letter in letters) + ")" * len(letters)
+    with pytest.raises(segdex.LimitError, match="1,048,576"):
+        index.count(rule)
+    assert index.count("any a (any b (value_share[a] > 0.7 and value_share[b] between 0.1 and 0.3))") == 1
+
+
 def test_counts_answers_many_rules_in_their_order(index: segdex.Index) -> None:
     assert index.counts(["everyone", "spend > 50", segdex.field("spend") > 50]) == [5, 1, 1]
 

@@ -11,6 +11,7 @@ from operator import and_
 
 from segdex.bitmap import roaring
 from segdex.bitmap.roaring import BitMap
+from segdex.errors import LimitError
 from segdex.generation import Generation
 from segdex.query.bind import All, Binder, Bound, Every, ForAny, Leaf, Named, Some, Without, substitute
 from segdex.query.customers import Customers
@@ -19,6 +20,8 @@ from segdex.query.leaves import leaf_set, references
 from segdex.query.remember import Remembered
 from segdex.rules import nodes
 
+MOST_COMBINATIONS = 200_000
+"""How many categories, or combinations of them, one ``any c (…)`` may try; each takes some 50 microseconds."""
 MOST_BYTES = 256 << 20
 """How many bytes of sets a generation remembers; ten million customers fill at most 1.25 MB with one."""
 
@@ -100,6 +103,15 @@ class Executor:
                 found = found - self.members(part.part)
         return found
 
+    def _combinations(self, rule: nodes.Node) -> int:
+        """How often the innermost rule is asked for each time that *rule* is."""
+        inner = max((self._combinations(child) for child in nodes.children(rule)), default=1)
+        if not isinstance(rule, nodes.ForAny):
+            return inner
+        chosen = nodes.Variable(rule.variable)
+        items = [node for node in nodes.walk(rule.rule) if isinstance(node, nodes.Item) and node.key == chosen]
+        return inner * max(len(self.customers.categories(items)), 1)
+
     def _leaf(self, rule: nodes.Rule, text: str) -> tuple[BitMap, str]:
         def compute() -> tuple[BitMap, str]:
             found, way = leaf_set(rule, self.generation, self.customers)
@@ -114,8 +126,19 @@ class Executor:
             return leaf_set(bound.rule, self.generation, self.customers)[0] & self.generation.universe
         key = nodes.AnyCategory if bound.variable is None else nodes.Variable
         ranged = [item for item in items if isinstance(item.key, key)]
+        if bound.variable is not None:
+            ranged = [item for item in ranged if item.key == nodes.Variable(bound.variable)]
+        categories = self.customers.categories(ranged)
+        combinations = len(categories) * self._combinations(bound.rule)
+        if combinations > MOST_COMBINATIONS:
+            raise LimitError(
+                "too many combinations of categories",
+                found=f"{combinations:,}",
+                allowed=f"{MOST_COMBINATIONS:,}",
+                hint="put less inside one another with 'any'",
+            )
         found = BitMap()
-        for category in self.customers.categories(ranged):
+        for category in categories:
             part = self.binder.bind_checked(substitute(bound.rule, bound.variable, category))
             found |= self.members(part)
         return found
