@@ -185,12 +185,40 @@ def test_a_file_that_is_something_else(tmp_path: Path, name: str) -> None:
     assert "secret" not in str(error)
 
 
-@pytest.mark.parametrize("name", ["t.parquet", "t.arrow"])
+@pytest.mark.parametrize("name", ["t.parquet", "t.arrow", "t.ipc"])
 def test_a_file_cut_anywhere(tmp_path: Path, name: str) -> None:
     whole = write(tmp_path / name).read_bytes()
     for length in range(1, len(whole), 7):
         (tmp_path / name).write_bytes(whole[:length])
         failure(tmp_path / name)
+
+
+def test_a_stream_cut_between_two_batches(tmp_path: Path) -> None:
+    path = tmp_path / "t.ipc"
+    ends = []
+    with path.open("wb") as file, pa.ipc.new_stream(file, TABLE.schema) as writer:
+        for batch in TABLE.to_batches(max_chunksize=1):
+            writer.write_batch(batch)
+            ends.append(file.tell())
+    whole = path.read_bytes()
+    assert len(ends) > 1
+    for end in ends:
+        path.write_bytes(whole[:end])
+        assert failure(path).problem == "the stream has no end"
+
+
+@pytest.mark.parametrize(
+    ("text", "closed"),
+    [('1,"2\n2,3,4\n', False), ('1,2,"', False), ('1,2,"a""\n', False),
+     ('1,2,5" pipe\n', True), ('1,2,"a""b\n,"\n', True), ('"1",2,""\n', True)],
+)  # fmt: skip
+def test_a_quote_that_is_never_closed(tmp_path: Path, text: str, closed: bool) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("key,amount,spare\n" + text)
+    if closed:
+        assert sum(batch.rows for batch in readers.read_file(path, "t.csv", ["key"])) == 1
+    else:
+        assert failure(path).problem == "a quoted field is never closed"
 
 
 LOGS = load({"streams": {"logs": {"key": "key", "fields": {"amount": "integer", "spare": "text"}}}})

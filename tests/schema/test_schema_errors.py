@@ -313,3 +313,13 @@ def test_odd_names_are_quoted_in_places() -> None:
     assert caught.value.place == 'segments."größte Kunden".where, line 1, column 1'
     table["segments"]["größte Kunden"] = {"where": "orders_3m > 1"}
     assert 'not "x"' in load(table).types
+
+
+def test_a_chain_of_segments_is_bounded() -> None:
+    chain = {f"s{at}": {"where": f"segment 's{at - 1}'"} for at in range(1, 33)}
+    with pytest.raises(SchemaError) as caught:
+        load({"segments": {"s0": {"where": "everyone"}} | chain})
+    assert "segments.s32" in str(caught.value)
+    assert caught.value.found == "33 segments"
+    del chain["s32"]
+    load({"segments": {"s0": {"where": "everyone"}} | chain})

@@ -340,3 +340,24 @@ def parse_times(offsets: Any, data: Any, known: Any, values: Any, statuses: Any)
         offset = offset_of(data, at, end)
         if offset != 10000:
             values[i], statuses[i] = time - offset * 60000000, ABSOLUTE
+
+
+# Where a byte of a CSV stands: the states of `csv_state`.
+FIELD_START, IN_FIELD, QUOTED, AFTER_QUOTE = 0, 1, 2, 3
+
+
+@kernel("i8(u1[:], i8)")
+def csv_state(data: Any, state: int) -> int:
+    """The state after some bytes of a CSV: a quote opens only at the start of a field, and two inside are one."""
+    for i in range(len(data)):
+        byte = data[i]
+        if state == QUOTED:
+            if byte == 34:
+                state = AFTER_QUOTE
+        elif byte in (44, 10, 13):  # a comma or the end of a line
+            state = FIELD_START
+        elif byte == 34 and state != IN_FIELD:
+            state = QUOTED  # at the start of a field, or the second of two
+        else:
+            state = IN_FIELD
+    return state

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from segdex.errors import SourceError, listed, nearest
@@ -20,6 +21,7 @@ MOST_ROWS = 1 << 18
 FEW_ROWS = 1 << 13
 """Batches smaller than this are joined: each costs some hundred microseconds whatever its size."""
 _CSV_BLOCK = 1 << 24
+_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -142,13 +144,24 @@ def _ipc(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
             batches = (reader.get_batch(at) for at in range(reader.num_record_batches))
         else:
             reader = batches = ipc.open_stream(file)
+            _check_end(file, place)
         projected = _projected(reader.schema.names, batches, place, columns)
         yield from _numbered(_validated(projected), place)
+
+
+def _check_end(file: Any, place: str) -> None:
+    """A stream may end without a mark, but then nobody can tell a whole file from one that was cut: it is refused."""
+    at = file.tell()
+    file.seek(max(file.size() - len(_END_OF_STREAM), 0))
+    if file.read() != _END_OF_STREAM:
+        raise SourceError("the stream has no end", place=place, hint="it was cut short, or its writer was not closed")
+    file.seek(at)
 
 
 def _csv(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
     from pyarrow import csv
 
+    _check_quotes(path, place)
     malformed: list[tuple[int, str]] = []
     skipped: list[int] = []
 
@@ -177,6 +190,22 @@ def _csv(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
             yield dataclasses.replace(batch, untyped=True, malformed=fresh, skipped=skipped)
     if malformed[told:]:
         yield Batch(place, 0, 0, {}, malformed=malformed[told:])
+
+
+def _check_quotes(path: Path, place: str) -> None:
+    """A quote that is never closed would take the rest of the file into one field."""
+    from pyarrow import fs
+
+    from segdex.ingest import kernels
+
+    state = kernels.FIELD_START
+    with fs.LocalFileSystem().open_input_file(path.as_posix()) as file:
+        while block := file.read_buffer(_CSV_BLOCK):
+            state = kernels.csv_state(np.frombuffer(block, np.uint8), state)
+    if state == kernels.QUOTED:
+        raise SourceError(
+            "a quoted field is never closed", place=place, hint="the file was cut short, or lacks a quote"
+        )
 
 
 PARQUET, CSV, ARROW = Format("Parquet", _parquet), Format("CSV", _csv), Format("Arrow", _ipc)

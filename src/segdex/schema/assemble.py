@@ -22,6 +22,10 @@ from segdex.schema.unsupported import refuse_unsupported
 _PARTS = ("numerator", "denominator")
 
 
+MOST_CHAINED = 32
+"""How many segments may refer to one another in a chain."""
+
+
 def assemble(schema: Schema, origin: Origin, base: Path | None) -> Catalog:
     """Check everything that *schema* says.
 
@@ -48,7 +52,9 @@ def assemble(schema: Schema, origin: Origin, base: Path | None) -> Catalog:
     schema = msgspec.structs.replace(schema, bands=settled)
     rules = _Rules(Catalog(schema, zone, types, (), catalog.fields, base), root)
     rules.streams()
-    order = _order({name: rules.uses(name, spot) for name, spot in declared.items()}, declared)
+    uses = {name: rules.uses(name, spot) for name, spot in declared.items()}
+    order = _order(uses, declared)
+    _check_chains(uses, order, schema, declared)
     return Catalog(schema, zone, types, order, catalog.fields, base)
 
 
@@ -156,6 +162,21 @@ def _names(node: nodes.Node) -> set[str]:
         elif not isinstance(current, nodes.Call):
             stack.extend(nodes.children(current))
     return found
+
+
+def _check_chains(uses: dict[str, set[str]], order: tuple[str, ...], schema: Schema, declared: dict[str, Spot]) -> None:
+    """Segments are followed one inside another when a rule is run, so their chains are bounded like a rule's depth.
+
+    Raises:
+        SchemaError: a chain of segments is too long.
+    """
+    length: dict[str, int] = {}
+    for name in order:
+        if name in schema.segments:
+            length[name] = 1 + max((length.get(used, 0) for used in uses[name]), default=0)
+            if length[name] > MOST_CHAINED:
+                problem = "segments refer to one another in too long a chain"
+                raise declared[name].fault(problem, found=f"{length[name]} segments", allowed=str(MOST_CHAINED))
 
 
 def _order(uses: dict[str, set[str]], declared: dict[str, Spot]) -> tuple[str, ...]:
