@@ -18,6 +18,7 @@ whoever writes it owns the process. Without a folder everything works, slower at
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import importlib
 import os
@@ -31,8 +32,10 @@ from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import numba
+import numpy as np
 from numba import types
 from numba.core import caching
+from numba.extending import intrinsic
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -133,6 +136,59 @@ def warmup() -> Iterator[Kernel[..., Any]]:
     for each in kernels():
         yield each
         each.compile()
+
+
+# --- what kernels need beyond arrays -----------------------------------------------------------------------------
+
+# Predicates lie in many places: a mapped file, memory, scratch. A kernel reaches them by their addresses, so that it
+# takes one argument however many predicates a rule has: each array costs some 150 ns on its way into a kernel.
+
+
+def _compiled_intrinsics() -> tuple[Any, Any, Any]:
+    def pointer(item: Any) -> Any:
+        def to_pointer(_context: Any, _address: Any) -> Any:
+            def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+                return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+            return types.CPointer(item)(types.int64), generate
+
+        return intrinsic(to_pointer)
+
+    def count_bits(_context: Any, _word: Any) -> Any:
+        def generate(_generator: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            return builder.ctpop(arguments[0])
+
+        return types.int64(types.uint64), generate
+
+    return pointer(types.uint64), pointer(types.uint16), intrinsic(count_bits)
+
+
+if disabled():
+
+    def popcount(word: Any) -> int:
+        """How many bits of an unsigned 64-bit word are 1."""
+        return int(word).bit_count()
+
+    def words_at(address: int, count: int) -> Any:
+        """*count* unsigned 64-bit words of memory as an array; whoever calls keeps that memory alive."""
+        return np.ctypeslib.as_array((ctypes.c_uint64 * count).from_address(int(address)))
+
+    def shorts_at(address: int, count: int) -> Any:
+        """*count* unsigned 16-bit values of memory as an array; whoever calls keeps that memory alive."""
+        return np.ctypeslib.as_array((ctypes.c_uint16 * count).from_address(int(address)))
+
+else:
+    _words_pointer, _shorts_pointer, popcount = _compiled_intrinsics()
+
+    @helper
+    def words_at(address: int, count: int) -> Any:
+        """*count* unsigned 64-bit words of memory as an array; whoever calls keeps that memory alive."""
+        return numba.carray(_words_pointer(address), (count,))
+
+    @helper
+    def shorts_at(address: int, count: int) -> Any:
+        """*count* unsigned 16-bit values of memory as an array; whoever calls keeps that memory alive."""
+        return numba.carray(_shorts_pointer(address), (count,))
 
 
 # --- where compiled code is kept ---------------------------------------------------------------------------------

@@ -1,0 +1,107 @@
+"""Kernels that build predicates in hot form, see `segdex.bitmap.predicate`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from segdex.jit import helper, kernel, popcount
+
+_LINE_WORDS = 8
+_CARDINALITY_BITS = 24
+_CARDINALITY = (1 << 24) - 1
+_MOST_ARRAY = 511
+_CHUNK = 65_536
+
+
+@kernel("void(u4[:], i4[:], i8, OUT i8[:])")
+def count_codes(ids: Any, codes: Any, chunks: int, out: Any) -> None:
+    """How many of each chunk's ids have each code: ``out[code * chunks + chunk]``; a negative code is nobody's."""
+    for i in range(len(codes)):
+        if codes[i] >= 0:
+            out[np.int64(codes[i]) * chunks + (np.int64(ids[i]) >> 16)] += 1
+
+
+@kernel("void(u8[:], OUT i8[:])")
+def count_words(words: Any, out: Any) -> None:
+    """How many bits are set in each chunk of 1,024 words; the last chunk may have fewer words."""
+    for chunk in range(len(out)):
+        found = 0
+        for i in range(chunk * 1024, min(len(words), (chunk + 1) * 1024)):
+            found += popcount(words[i])
+        out[chunk] = found
+
+
+@helper
+def append(words: Any, first: int, place: int, value: int) -> None:
+    """Put a 16-bit value in its place in an array container that starts at word *first* and is all zeros there."""
+    words[first + (place >> 2)] |= np.uint64(value) << np.uint64(16 * (place & 3))
+
+
+@kernel("void(u4[:], i4[:], i8, i8[:], OUT i8[:], OUT u8[:])")
+def fill_codes(ids: Any, codes: Any, chunks: int, starts: Any, filled: Any, words: Any) -> None:
+    """Write the containers of one predicate a code.
+
+    Args:
+        ids: ascending within a code.
+        codes: of each id; a negative code is nobody's.
+        chunks: in the directory of each predicate.
+        starts: the word at which each predicate starts in *words*, where its directory is.
+        filled: zeros, shape (codes * chunks,): how many values each array container has by now.
+        words: the directories, and zeros where containers will be.
+    """
+    for i in range(len(codes)):
+        if codes[i] < 0:
+            continue
+        code, chunk, value = np.int64(codes[i]), np.int64(ids[i]) >> 16, np.int64(ids[i]) & 0xFFFF
+        entry = np.int64(words[starts[code] + chunk])
+        cardinality = entry & _CARDINALITY
+        first = starts[code] + (entry >> _CARDINALITY_BITS) * _LINE_WORDS
+        if cardinality <= _MOST_ARRAY:
+            place = filled[code * chunks + chunk]
+            append(words, first, place, value)
+            filled[code * chunks + chunk] = place + 1
+        elif cardinality < _CHUNK:
+            words[first + (value >> 6)] |= np.uint64(1) << np.uint64(value & 63)
+
+
+@kernel("void(u8[:], i8, OUT u8[:])")
+def fill_words(bits: Any, chunks: int, words: Any) -> None:
+    """Write the containers of one predicate, whose directory stands at the start of *words*, from one bit an id."""
+    for chunk in range(chunks):
+        entry = np.int64(words[chunk])
+        cardinality = entry & _CARDINALITY
+        first = (entry >> _CARDINALITY_BITS) * _LINE_WORDS
+        if cardinality in (0, _CHUNK):
+            continue
+        place = 0
+        for i in range(chunk * 1024, min(len(bits), (chunk + 1) * 1024)):
+            word = bits[i]
+            if cardinality > _MOST_ARRAY:
+                words[first + i - chunk * 1024] = word
+                continue
+            while word:
+                lowest = word & (~word + np.uint64(1))
+                append(words, first, place, (i - chunk * 1024) * 64 + popcount(lowest - np.uint64(1)))
+                place += 1
+                word ^= lowest
+
+
+@kernel("void(u8[:], i8, OUT u8[:])")
+def to_words(words: Any, chunks: int, bits: Any) -> None:
+    """One bit an id from a predicate in hot form; *bits* are zeros, 1,024 words a chunk."""
+    for chunk in range(chunks):
+        entry = np.int64(words[chunk])
+        cardinality = entry & _CARDINALITY
+        first = (entry >> _CARDINALITY_BITS) * _LINE_WORDS
+        if cardinality == _CHUNK:
+            for i in range(1024):
+                bits[chunk * 1024 + i] = ~np.uint64(0)
+        elif cardinality > _MOST_ARRAY:
+            for i in range(1024):
+                bits[chunk * 1024 + i] = words[first + i]
+        else:
+            for place in range(cardinality):
+                value = np.int64(words[first + (place >> 2)] >> np.uint64(16 * (place & 3))) & 0xFFFF
+                bits[chunk * 1024 + (value >> 6)] |= np.uint64(1) << np.uint64(value & 63)

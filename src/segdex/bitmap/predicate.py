@@ -1,0 +1,175 @@
+"""A predicate: one set of customers in the form that it is stored, mapped and computed on, its *hot form*.
+
+Dense ids are cut into chunks of 65,536. A predicate is one run of little-endian 64-bit words, aligned to 64 bytes:
+
+- a directory, one word a chunk: the cardinality in the low 24 bits, above them where the chunk's container starts, in
+  lines of 64 bytes from the predicate's first word; zeros up to the next line;
+- the containers, each starting on a line of its own and filled up with zeros.
+
+The cardinality alone says what a container is: none for 0 (an *empty* chunk) and for 65,536 (a *full* one), an *array*
+of ascending 16-bit values up to 511, and a *bitset* of 1,024 words above. So a directory can be out of bounds, but
+it cannot contradict itself. Arrays end at 511 and not at Roaring's 4,096: an AND of two bitsets takes 75 ns whatever
+they hold, while each value of an array costs one to two.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from segdex.bitmap import kernels_build
+
+Words: TypeAlias = npt.NDArray[np.uint64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Ids: TypeAlias = npt.NDArray[np.uint32]
+
+CHUNK = 65_536
+"""Ids in a chunk."""
+MOST_ARRAY = 511
+"""A container of more values is a bitset."""
+LINE_WORDS = 8
+"""Words in a line, of 64 bytes: a container starts on one."""
+CARDINALITY_BITS = 24
+_CARDINALITY = (1 << CARDINALITY_BITS) - 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Predicate:
+    """A set of dense ids in hot form.
+
+    Attributes:
+        words: directory and containers, see the module; not to be changed.
+        chunks: how many chunks the directory has.
+    """
+
+    words: Words
+    chunks: int
+
+    @cached_property
+    def cardinalities(self) -> Ints:
+        """How many ids each chunk has, int64, shape (chunks,)."""
+        return (self.words[: self.chunks] & np.uint64(_CARDINALITY)).astype(np.int64)
+
+    @cached_property
+    def cardinality(self) -> int:
+        """How many ids there are."""
+        return int(self.cardinalities.sum())
+
+    @cached_property
+    def address(self) -> int:
+        """Where the words are in memory; good as long as this object lives."""
+        return int(self.words.ctypes.data)
+
+    def __len__(self) -> int:
+        return self.cardinality
+
+    def __repr__(self) -> str:
+        return f"<segdex.bitmap Predicate of {self.cardinality:,} ids in {self.chunks} chunks>"
+
+
+def chunks_of(count: int) -> int:
+    """How many chunks *count* ids have."""
+    return -(-count // CHUNK)
+
+
+def from_codes(codes: npt.NDArray[np.int32], ids: Ids, labels: int, count: int) -> list[Predicate]:
+    """One predicate for each code below *labels*.
+
+    Args:
+        codes: int32, shape (items,); a negative code is nobody's.
+        ids: the dense id of each item, ascending within a code, shape (items,).
+        labels: how many predicates to make.
+        count: how many dense ids there are.
+    """
+    chunks = chunks_of(count)
+    cardinalities = np.zeros(labels * chunks, np.int64)
+    kernels_build.count_codes(ids, codes, chunks, cardinalities)
+    words, starts = _laid_out(cardinalities.reshape(labels, chunks))
+    kernels_build.fill_codes(ids, codes, chunks, starts, np.zeros(labels * chunks, np.int64), words)
+    ends = [*starts[1:].tolist(), len(words)]
+    return [Predicate(_sealed(words[start:end]), chunks) for start, end in zip(starts.tolist(), ends, strict=True)]
+
+
+def from_words(bits: Words, count: int) -> Predicate:
+    """A predicate from one bit an id: bit i of word w is id 64 w + i; bits from *count* on are zeros."""
+    cardinalities = np.zeros(chunks_of(count), np.int64)
+    kernels_build.count_words(bits, cardinalities)
+    words, _ = _laid_out(cardinalities.reshape(1, -1))
+    kernels_build.fill_words(bits, len(cardinalities), words)
+    return Predicate(_sealed(words), len(cardinalities))
+
+
+def from_mask(mask: npt.NDArray[np.bool_]) -> Predicate:
+    """The ids where *mask* is true."""
+    octets = np.packbits(mask, bitorder="little")
+    padded = np.zeros(-(-len(octets) // 8) * 8, np.uint8)
+    padded[: len(octets)] = octets
+    return from_words(padded.view(np.uint64), len(mask))
+
+
+def from_ids(ids: npt.NDArray[Any], count: int) -> Predicate:
+    """The set of *ids*, ascending and each once, below *count*."""
+    return from_codes(np.zeros(len(ids), np.int32), ids.astype(np.uint32, copy=False), 1, count)[0]
+
+
+def everyone(count: int) -> Predicate:
+    """All ids below *count*."""
+    return from_mask(np.ones(count, np.bool_))
+
+
+def to_words(predicate: Predicate) -> Words:
+    """One bit an id, 1,024 words a chunk."""
+    bits = np.zeros(predicate.chunks * (CHUNK // 64), np.uint64)
+    kernels_build.to_words(predicate.words, predicate.chunks, bits)
+    return bits
+
+
+def to_mask(predicate: Predicate, count: int) -> npt.NDArray[np.bool_]:
+    """A mask of *count* ids."""
+    return np.unpackbits(to_words(predicate).view(np.uint8), count=count, bitorder="little").view(np.bool_)
+
+
+def to_ids(predicate: Predicate) -> Ids:
+    """The ids, ascending, uint32."""
+    return np.flatnonzero(to_mask(predicate, predicate.chunks * CHUNK)).astype(np.uint32)
+
+
+def lines_of(cardinalities: Ints) -> Ints:
+    """How many lines the container of each cardinality takes."""
+    lines = np.where(cardinalities <= MOST_ARRAY, -(-cardinalities // (4 * LINE_WORDS)), CHUNK // 64 // LINE_WORDS)
+    lines[cardinalities == CHUNK] = 0
+    return lines
+
+
+def aligned_words(count: int) -> Words:
+    """*count* words of zeros that start on a line."""
+    room = np.zeros(count + LINE_WORDS, np.uint64)
+    skip = -(room.ctypes.data // 8) % LINE_WORDS
+    return room[skip : skip + count]
+
+
+def _laid_out(cardinalities: Ints) -> tuple[Words, Ints]:
+    """Words with the directories of predicates one after another, and where each starts; containers are zeros.
+
+    Args:
+        cardinalities: shape (predicates, chunks).
+    """
+    predicates, chunks = cardinalities.shape
+    directory = -(-chunks // LINE_WORDS)
+    lines = lines_of(cardinalities)
+    offsets = directory + np.cumsum(lines, axis=1) - lines
+    starts = np.cumsum(directory + lines.sum(axis=1))
+    words = aligned_words(int(starts[-1]) * LINE_WORDS if predicates else 0)
+    starts = np.concatenate([np.zeros(1, np.int64), starts[:-1]])[:predicates] * LINE_WORDS
+    entries = (offsets << CARDINALITY_BITS) | cardinalities
+    words[(starts[:, np.newaxis] + np.arange(chunks)).ravel()] = entries.astype(np.uint64).ravel()
+    return words, starts
+
+
+def _sealed(words: Words) -> Words:
+    words.flags.writeable = False
+    return words
