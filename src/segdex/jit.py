@@ -144,7 +144,7 @@ def warmup() -> Iterator[Kernel[..., Any]]:
 # takes one argument however many predicates a rule has: each array costs some 150 ns on its way into a kernel.
 
 
-def _compiled_intrinsics() -> tuple[Any, Any, Any]:
+def _compiled_intrinsics() -> tuple[Any, Any, Any, Any]:
     def pointer(item: Any) -> Any:
         def to_pointer(_context: Any, _address: Any) -> Any:
             def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -160,7 +160,7 @@ def _compiled_intrinsics() -> tuple[Any, Any, Any]:
 
         return types.int64(types.uint64), generate
 
-    return pointer(types.uint64), pointer(types.uint16), intrinsic(count_bits)
+    return pointer(types.uint64), pointer(types.int64), pointer(types.uint16), intrinsic(count_bits)
 
 
 if disabled():
@@ -171,19 +171,28 @@ if disabled():
 
     def words_at(address: int, count: int) -> Any:
         """*count* unsigned 64-bit words of memory as an array; whoever calls keeps that memory alive."""
-        return np.ctypeslib.as_array((ctypes.c_uint64 * count).from_address(int(address)))
+        return np.frombuffer((ctypes.c_uint64 * count).from_address(int(address)), np.uint64)
+
+    def ints_at(address: int, count: int) -> Any:
+        """*count* signed 64-bit integers of memory as an array; whoever calls keeps that memory alive."""
+        return np.frombuffer((ctypes.c_int64 * count).from_address(int(address)), np.int64)
 
     def shorts_at(address: int, count: int) -> Any:
         """*count* unsigned 16-bit values of memory as an array; whoever calls keeps that memory alive."""
-        return np.ctypeslib.as_array((ctypes.c_uint16 * count).from_address(int(address)))
+        return np.frombuffer((ctypes.c_uint16 * count).from_address(int(address)), np.uint16)
 
 else:
-    _words_pointer, _shorts_pointer, popcount = _compiled_intrinsics()
+    _words_pointer, _ints_pointer, _shorts_pointer, popcount = _compiled_intrinsics()
 
     @helper
     def words_at(address: int, count: int) -> Any:
         """*count* unsigned 64-bit words of memory as an array; whoever calls keeps that memory alive."""
         return numba.carray(_words_pointer(address), (count,))
+
+    @helper
+    def ints_at(address: int, count: int) -> Any:
+        """*count* signed 64-bit integers of memory as an array; whoever calls keeps that memory alive."""
+        return numba.carray(_ints_pointer(address), (count,))
 
     @helper
     def shorts_at(address: int, count: int) -> Any:

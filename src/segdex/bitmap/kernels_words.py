@@ -1,0 +1,221 @@
+"""Passes over the 1,024 words of bitset containers.
+
+Every loop here is left to the compiler to vectorise: no instruction set is assumed. Addresses are of words in memory,
+masks are all zeros or all ones: XOR with a mask takes an input as it is, or its complement.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from segdex.jit import helper, popcount, shorts_at, words_at
+
+_WORDS = 1024
+
+
+@helper
+def count_both(a: int, b: int) -> int:
+    """How many bits two bitsets share."""
+    x, y = words_at(a, _WORDS), words_at(b, _WORDS)
+    found = 0
+    for i in range(_WORDS):
+        found += popcount(x[i] & y[i])
+    return found
+
+
+# A chain is f(x0, ..., xk) = ((x0 ^ m0) & (x1 ^ m1) ^ n1) & (x2 ^ m2) ^ n2 ...: whatever AND, OR and NOT can say by
+# adding one input after the other. *at* are the inputs' addresses, *m* and *n* the masks; n0 is not used.
+
+
+@helper
+def count_chain2(at: Any, m: Any, n: Any) -> int:
+    """Count the bits of a chain of two inputs; like all counts of chains without the last of *n*."""
+    a, b = words_at(at[0], _WORDS), words_at(at[1], _WORDS)
+    m0, m1 = m[0], m[1]
+    found = 0
+    for i in range(_WORDS):
+        found += popcount((a[i] ^ m0) & (b[i] ^ m1))
+    return found
+
+
+@helper
+def count_chain3(at: Any, m: Any, n: Any) -> int:
+    """Count the bits of a chain of three inputs."""
+    a, b, c = words_at(at[0], _WORDS), words_at(at[1], _WORDS), words_at(at[2], _WORDS)
+    m0, m1, m2, n1 = m[0], m[1], m[2], n[1]
+    found = 0
+    for i in range(_WORDS):
+        found += popcount((((a[i] ^ m0) & (b[i] ^ m1)) ^ n1) & (c[i] ^ m2))
+    return found
+
+
+@helper
+def count_chain4(at: Any, m: Any, n: Any) -> int:
+    """Count the bits of a chain of four inputs."""
+    a, b, c, d = words_at(at[0], _WORDS), words_at(at[1], _WORDS), words_at(at[2], _WORDS), words_at(at[3], _WORDS)
+    m0, m1, m2, m3, n1, n2 = m[0], m[1], m[2], m[3], n[1], n[2]
+    found = 0
+    for i in range(_WORDS):
+        x = (((a[i] ^ m0) & (b[i] ^ m1)) ^ n1) & (c[i] ^ m2)
+        found += popcount((x ^ n2) & (d[i] ^ m3))
+    return found
+
+
+@helper
+def count_chain5(at: Any, m: Any, n: Any) -> int:
+    """Count the bits of a chain of five inputs."""
+    a, b, c = words_at(at[0], _WORDS), words_at(at[1], _WORDS), words_at(at[2], _WORDS)
+    d, e = words_at(at[3], _WORDS), words_at(at[4], _WORDS)
+    m0, m1, m2, m3, m4, n1, n2, n3 = m[0], m[1], m[2], m[3], m[4], n[1], n[2], n[3]
+    found = 0
+    for i in range(_WORDS):
+        x = (((a[i] ^ m0) & (b[i] ^ m1)) ^ n1) & (c[i] ^ m2)
+        found += popcount((((x ^ n2) & (d[i] ^ m3)) ^ n3) & (e[i] ^ m4))
+    return found
+
+
+@helper
+def count_chain6(at: Any, m: Any, n: Any) -> int:
+    """Count the bits of a chain of six inputs."""
+    a, b, c = words_at(at[0], _WORDS), words_at(at[1], _WORDS), words_at(at[2], _WORDS)
+    d, e, f = words_at(at[3], _WORDS), words_at(at[4], _WORDS), words_at(at[5], _WORDS)
+    m0, m1, m2, m3, m4, m5 = m[0], m[1], m[2], m[3], m[4], m[5]
+    n1, n2, n3, n4 = n[1], n[2], n[3], n[4]
+    found = 0
+    for i in range(_WORDS):
+        x = (((a[i] ^ m0) & (b[i] ^ m1)) ^ n1) & (c[i] ^ m2)
+        x = (((x ^ n2) & (d[i] ^ m3)) ^ n3) & (e[i] ^ m4)
+        found += popcount((x ^ n4) & (f[i] ^ m5))
+    return found
+
+
+@helper
+def store_flipped(a: int, m: Any, out: int) -> int:
+    """Write ``a ^ m`` and count its bits."""
+    x, y = words_at(a, _WORDS), words_at(out, _WORDS)
+    found = 0
+    for i in range(_WORDS):
+        word = x[i] ^ m
+        y[i] = word
+        found += popcount(word)
+    return found
+
+
+@helper
+def store_and(a: int, m0: Any, b: int, m1: Any, n: Any, out: int) -> int:
+    """Write ``(a ^ m0) & (b ^ m1) ^ n`` and count its bits; *out* may be one of the inputs."""
+    x, y, z = words_at(a, _WORDS), words_at(b, _WORDS), words_at(out, _WORDS)
+    found = 0
+    for i in range(_WORDS):
+        word = ((x[i] ^ m0) & (y[i] ^ m1)) ^ n
+        z[i] = word
+        found += popcount(word)
+    return found
+
+
+@helper
+def store_chain3(at: Any, m: Any, n: Any, out: int) -> int:
+    """Write a chain of three inputs, with all of *n*, and count its bits."""
+    a, b, c, y = words_at(at[0], _WORDS), words_at(at[1], _WORDS), words_at(at[2], _WORDS), words_at(out, _WORDS)
+    m0, m1, m2, n1, n2 = m[0], m[1], m[2], n[1], n[2]
+    found = 0
+    for i in range(_WORDS):
+        word = ((((a[i] ^ m0) & (b[i] ^ m1)) ^ n1) & (c[i] ^ m2)) ^ n2
+        y[i] = word
+        found += popcount(word)
+    return found
+
+
+@helper
+def store_xor(a: int, b: int, out: int) -> None:
+    """Write ``a ^ b``."""
+    x, y, z = words_at(a, _WORDS), words_at(b, _WORDS), words_at(out, _WORDS)
+    for i in range(_WORDS):
+        z[i] = x[i] ^ y[i]
+
+
+@helper
+def store_selected(by: int, high: int, low: int, out: int) -> None:
+    """Write *high* where *by* is 1 and *low* where it is 0."""
+    x, h, l, z = words_at(by, _WORDS), words_at(high, _WORDS), words_at(low, _WORDS), words_at(out, _WORDS)
+    for i in range(_WORDS):
+        z[i] = (x[i] & h[i]) | (~x[i] & l[i])
+
+
+@helper
+def store_lookup(a: int, b: int, c: int, d: int, rows: Any, out: int) -> None:
+    """Write a truth table of four inputs; *rows* are its 16 rows as masks, input *a* in the lowest bit of a row."""
+    w, x, y, z = words_at(a, _WORDS), words_at(b, _WORDS), words_at(c, _WORDS), words_at(d, _WORDS)
+    o = words_at(out, _WORDS)
+    for i in range(_WORDS):
+        p, q = w[i], x[i]
+        s, t = y[i], z[i]
+        e0 = (q & ((p & rows[3]) | (~p & rows[2]))) | (~q & ((p & rows[1]) | (~p & rows[0])))
+        e1 = (q & ((p & rows[7]) | (~p & rows[6]))) | (~q & ((p & rows[5]) | (~p & rows[4])))
+        e2 = (q & ((p & rows[11]) | (~p & rows[10]))) | (~q & ((p & rows[9]) | (~p & rows[8])))
+        e3 = (q & ((p & rows[15]) | (~p & rows[14]))) | (~q & ((p & rows[13]) | (~p & rows[12])))
+        o[i] = (t & ((s & e3) | (~s & e2))) | (~t & ((s & e1) | (~s & e0)))
+
+
+@helper
+def store_filled(word: Any, out: int) -> None:
+    """Write one word everywhere."""
+    y = words_at(out, _WORDS)
+    for i in range(_WORDS):
+        y[i] = word
+
+
+@helper
+def store_array(values: int, count: int, out: int) -> None:
+    """Write the bits of an array container."""
+    store_filled(np.uint64(0), out)
+    x, y = shorts_at(values, count), words_at(out, _WORDS)
+    for i in range(count):
+        value = np.int64(x[i])
+        y[value >> 6] |= np.uint64(1) << np.uint64(value & 63)
+
+
+@helper
+def count_array(values: int, count: int, bits: int) -> int:
+    """How many values of an array container a bitset holds."""
+    x, y = shorts_at(values, count), words_at(bits, _WORDS)
+    found = np.uint64(0)
+    for i in range(count):
+        value = np.int64(x[i])
+        found += (y[value >> 6] >> np.uint64(value & 63)) & np.uint64(1)
+    return np.int64(found)
+
+
+@helper
+def row_of(value: int, bits: Any, inputs: int) -> Any:
+    """The row of a truth table that one value is in: bit j says whether input j, a bitset, holds it."""
+    word, bit = value >> 6, np.uint64(value & 63)
+    row = np.uint64(0)
+    for j in range(inputs):
+        row |= ((words_at(bits[j], _WORDS)[word] >> bit) & np.uint64(1)) << np.uint64(j)
+    return row
+
+
+@helper
+def count_rows(values: int, count: int, bits: Any, inputs: int, plus: Any, minus: Any) -> int:
+    """Over the values of an array: how often table *plus* holds, less how often table *minus* does."""
+    x = shorts_at(values, count)
+    found = 0
+    for i in range(count):
+        row = row_of(np.int64(x[i]), bits, inputs)
+        found += np.int64((plus >> row) & np.uint64(1)) - np.int64((minus >> row) & np.uint64(1))
+    return found
+
+
+@helper
+def store_rows(values: int, count: int, bits: Any, inputs: int, table: Any, out: int) -> int:
+    """Write as an array the values of an array for which *table* holds, and count them."""
+    x, y = shorts_at(values, count), shorts_at(out, count)
+    found = 0
+    for i in range(count):
+        if (table >> row_of(np.int64(x[i]), bits, inputs)) & np.uint64(1):
+            y[found] = x[i]
+            found += 1
+    return found
