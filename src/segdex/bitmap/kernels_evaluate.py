@@ -319,6 +319,9 @@ def store_node(table: Any, program: Any, number: int, chunk: int, out: int, work
         return
     if inputs == 1 and table & np.uint64(2):
         result[0], result[1], result[2] = kinds[0], sizes[0], bits[0]
+        if bits[0] < work and bits[0] >= work - np.int64(program[RESULTS]) * _BITSET_BYTES:
+            copy_container(kinds[0], sizes[0], bits[0], out)  # another node's result, whose place may be used anew
+            result[2] = out
         return
     array = narrowing_array(table, inputs, work)
     if array >= 0:
@@ -334,6 +337,15 @@ def store_node(table: Any, program: Any, number: int, chunk: int, out: int, work
     else:
         result[1] = store_recipe(recipe_of(table, inputs, work), bits, sizes, work + _MASKS, out)
     result[0] = EMPTY if result[1] == 0 else (FULL if result[1] == _CHUNK else BITSET)
+
+
+@helper
+def copy_container(kind: int, size: int, source: int, out: int) -> None:
+    """Copy an array or a bitset."""
+    words = _WORDS if kind == BITSET else (size + 3) >> 2  # places of results have room to spare
+    x, y = words_at(source, words), words_at(out, words)
+    for i in range(words):
+        y[i] = x[i]
 
 
 @helper

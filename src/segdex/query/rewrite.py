@@ -1,0 +1,285 @@
+"""Rules that make a formula smaller without changing what it holds for.
+
+Each is a function from a formula to a formula, pure and small; `RULES` is their order. What they need to know of the
+sets that leaves stand for comes as `Facts`. A formula that grows beyond `MOST_PARTS` is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from segdex.query.formula import EVERYONE, NOBODY, And, Formula, Leaf, Not, Or, Truth, bottom_up, negated, walk
+
+MOST_PARTS = 50_000
+"""Parts in all, shared ones once a use: above this a rule gives up, so that work on hostile rules stays bounded."""
+MOST_ROUNDS = 4
+
+
+class Facts(Protocol):
+    """What is known of leaves."""
+
+    def constant(self, leaf: Leaf) -> Truth | None:
+        """Everyone or nobody, where the leaf is that."""
+        ...
+
+    def group(self, leaf: Leaf) -> object:
+        """What the leaf is one value of, where no customer has two: leaves of one group are disjoint. Or None."""
+        ...
+
+    def whole(self, leaf: Leaf) -> tuple[Leaf, int] | None:
+        """The union of the leaf's whole group, which is a leaf too, and how many leaves the group has."""
+        ...
+
+
+def rewrite(formula: Formula, facts: Facts) -> Formula:
+    """Apply all rules until nothing changes, or `MOST_ROUNDS` times."""
+    for _ in range(MOST_ROUNDS):
+        before = formula
+        for rule in RULES:
+            changed = rule(formula, facts)
+            if sum(len(part.parts) for part in walk(changed)) > MOST_PARTS:
+                return formula
+            formula = changed
+        if formula == before:
+            break
+    return formula
+
+
+def push_not(formula: Formula, _facts: Facts) -> Formula:
+    """NOT moves down to the leaves.
+
+    >>> a, b = Leaf("a"), Leaf("b")
+    >>> str(push_not(Not(And((a, Not(b)))), None))
+    '~a | b'
+    """
+    made: dict[Formula, tuple[Formula, Formula]] = {}  # each part as it is, and negated
+    for part in walk(formula):
+        if isinstance(part, Not):
+            plain, complement = made[part.part]
+            made[part] = complement, plain
+        elif isinstance(part, And | Or):
+            plain_parts = tuple(made[each][0] for each in part.parts)
+            complements = tuple(made[each][1] for each in part.parts)
+            other = Or if isinstance(part, And) else And
+            made[part] = type(part)(plain_parts), other(complements)
+        else:
+            made[part] = part, negated(part)
+    return made[formula][0]
+
+
+def flatten(formula: Formula, _facts: Facts) -> Formula:
+    """AND inside AND is one AND, and so with OR; one part alone stands for itself.
+
+    >>> a, b, c = Leaf("a"), Leaf("b"), Leaf("c")
+    >>> str(flatten(And((a, And((b, c)))), None))
+    'a & b & c'
+    """
+
+    def change(part: Formula) -> Formula:
+        if not isinstance(part, And | Or):
+            return part
+        parts = dict.fromkeys(_opened(part))
+        return next(iter(parts)) if len(parts) == 1 else type(part)(tuple(parts))
+
+    return bottom_up(formula, change)
+
+
+def constants(formula: Formula, facts: Facts) -> Formula:
+    """Everyone and nobody drop out, or decide.
+
+    >>> a = Leaf("a")
+    >>> str(constants(And((a, EVERYONE)), _NoFacts()))
+    'a'
+    >>> str(constants(Or((a, EVERYONE)), _NoFacts()))
+    'everyone'
+    """
+
+    def change(part: Formula) -> Formula:
+        if isinstance(part, Leaf):
+            return facts.constant(part) or part
+        if not isinstance(part, And | Or):
+            return part
+        deciding, idle = (NOBODY, EVERYONE) if isinstance(part, And) else (EVERYONE, NOBODY)
+        if deciding in part.parts:
+            return deciding
+        return _of(part, [each for each in part.parts if each != idle])
+
+    return bottom_up(formula, change)
+
+
+def duplicates(formula: Formula, _facts: Facts) -> Formula:
+    """A part that is there twice counts once; a part and its complement decide.
+
+    >>> a, b = Leaf("a"), Leaf("b")
+    >>> str(duplicates(And((a, b, a)), None))
+    'a & b'
+    >>> str(duplicates(Or((a, b, Not(a))), None))
+    'everyone'
+    """
+
+    def change(part: Formula) -> Formula:
+        if not isinstance(part, And | Or):
+            return part
+        held = dict.fromkeys(part.parts)
+        if any(isinstance(each, Not) and each.part in held for each in held):
+            return NOBODY if isinstance(part, And) else EVERYONE
+        return _of(part, held)
+
+    return bottom_up(formula, change)
+
+
+def disjoint(formula: Formula, facts: Facts) -> Formula:
+    """Two bands of one metric have nobody in common, and all of them together are those with a value.
+
+    >>> hot, cold = Leaf("recency.hot"), Leaf("recency.cold")
+    >>> str(disjoint(And((hot, cold)), _TwoBands()))
+    'nobody'
+    >>> str(disjoint(And((hot, Not(cold))), _TwoBands()))
+    'recency.hot'
+    >>> str(disjoint(Or((hot, cold)), _TwoBands()))
+    'recency'
+    """
+
+    def change(part: Formula) -> Formula:
+        return _disjoint(part, facts) if isinstance(part, And | Or) else part
+
+    return bottom_up(formula, change)
+
+
+def _disjoint(part: Formula, facts: Facts) -> Formula:
+    # An OR is the complement of an AND of complements: one case covers both.
+    dual = isinstance(part, Or)
+    plain: dict[object, list[Formula]] = {}
+    taken: dict[object, list[Formula]] = {}
+    for each in part.parts:
+        leaf = each.part if isinstance(each, Not) else each
+        group = facts.group(leaf) if isinstance(leaf, Leaf) else None
+        if group is not None:
+            kept = plain if isinstance(each, Not) == dual else taken
+            kept.setdefault(group, []).append(each)
+    drop: set[Formula] = set()
+    put: list[Formula] = []
+    for group in {**plain, **taken}:
+        inside, outside = plain.get(group, []), taken.get(group, [])
+        if len(set(inside)) > 1:
+            return EVERYONE if dual else NOBODY
+        if inside:  # to be in one band is to be in no other
+            leaf = inside[0].part if dual else inside[0]
+            drop.update(each for each in outside if (each if dual else each.parts[0]) != leaf)
+        elif outside:
+            one = outside[0] if dual else outside[0].parts[0]
+            assert isinstance(one, Leaf)
+            whole = facts.whole(one)
+            if whole is not None and len(set(outside)) == whole[1]:
+                drop.update(outside)
+                put.append(whole[0] if dual else Not(whole[0]))
+    if not drop:
+        return part
+    return _of(part, [*(each for each in part.parts if each not in drop), *put])
+
+
+def absorption(formula: Formula, _facts: Facts) -> Formula:
+    """What a wider part says already drops out.
+
+    >>> a, b, c = Leaf("a"), Leaf("b"), Leaf("c")
+    >>> str(absorption(And((a, Or((a, b)))), None))
+    'a'
+    >>> str(absorption(Or((And((a, b)), And((a, b, c)))), None))
+    'a & b'
+    """
+
+    def change(part: Formula) -> Formula:
+        if not isinstance(part, And | Or) or len(part.parts) > _MOST_COMPARED:
+            return part
+        inner = Or if isinstance(part, And) else And
+        sets = [frozenset(each.parts) if isinstance(each, inner) else frozenset({each}) for each in part.parts]
+        kept = [
+            each
+            for i, each in enumerate(part.parts)
+            if not any(other < sets[i] or (other == sets[i] and j < i) for j, other in enumerate(sets) if j != i)
+        ]
+        return _of(part, kept)
+
+    return bottom_up(formula, change)
+
+
+_MOST_COMPARED = 64
+"""Absorption compares every two parts: beyond so many it is not tried."""
+
+
+def factor(formula: Formula, _facts: Facts) -> Formula:
+    """What all parts share is said once.
+
+    >>> a, b, c = Leaf("a"), Leaf("b"), Leaf("c")
+    >>> str(factor(Or((And((a, b)), And((a, c)))), None))
+    'a & (b | c)'
+    """
+
+    def change(part: Formula) -> Formula:
+        inner: type[And] | type[Or] = Or if isinstance(part, And) else And
+        if not isinstance(part, And | Or) or not all(isinstance(each, inner) for each in part.parts):
+            return part
+        shared = [each for each in part.parts[0].parts if all(each in other.parts for other in part.parts[1:])]
+        if not shared:
+            return part
+        rests = [[each for each in one.parts if each not in shared] for one in part.parts]
+        if not all(rests):
+            return inner(tuple(shared))  # one part is what all share, and so decides the rest
+        left = type(part)(tuple(rest[0] if len(rest) == 1 else inner(tuple(rest)) for rest in rests))
+        return inner((*shared, left))
+
+    return bottom_up(formula, change)
+
+
+RULES: tuple[Callable[[Formula, Facts], Formula], ...] = (
+    push_not,
+    flatten,
+    constants,
+    duplicates,
+    disjoint,
+    absorption,
+    factor,
+)
+"""The rules in the order in which they are applied."""
+
+
+def _opened(part: Formula) -> Iterable[Formula]:
+    for each in part.parts:
+        if type(each) is type(part):
+            yield from each.parts  # parts were flattened before
+        else:
+            yield each
+
+
+def _of(part: Formula, parts: Iterable[Formula]) -> Formula:
+    """AND or OR, as *part* is, of *parts*, which may be one or none."""
+    held = tuple(parts)
+    if len(held) == 1:
+        return held[0]
+    if not held:
+        return EVERYONE if isinstance(part, And) else NOBODY
+    return part if held == part.parts else type(part)(held)  # type: ignore[call-arg, arg-type]
+
+
+class _NoFacts:
+    """Nothing is known of any leaf."""
+
+    def constant(self, _leaf: Leaf) -> Truth | None:
+        return None
+
+    def group(self, _leaf: Leaf) -> object:
+        return None
+
+    def whole(self, _leaf: Leaf) -> tuple[Leaf, int] | None:
+        return None
+
+
+class _TwoBands(_NoFacts):
+    """Leaves named ``metric.band``, two bands each; for examples."""
+
+    def group(self, leaf: Leaf) -> object:
+        return str(leaf).partition(".")[0]
+
+    def whole(self, leaf: Leaf) -> tuple[Leaf, int] | None:
+        return Leaf(str(leaf).partition(".")[0]), 2
