@@ -34,7 +34,7 @@ def count_words(words: Any, out: Any) -> None:
 
 
 @helper
-def append(words: Any, first: int, place: int, value: int) -> None:
+def append(words: Any, first: Any, place: Any, value: Any) -> None:
     """Put a 16-bit value in its place in an array container that starts at word *first* and is all zeros there."""
     words[first + (place >> 2)] |= np.uint64(value) << np.uint64(16 * (place & 3))
 

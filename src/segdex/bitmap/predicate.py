@@ -98,7 +98,7 @@ def from_words(bits: Words, count: int) -> Predicate:
     """A predicate from one bit an id: bit i of word w is id 64 w + i; bits from *count* on are zeros."""
     cardinalities = np.zeros(chunks_of(count), np.int64)
     kernels_build.count_words(bits, cardinalities)
-    words, _ = _laid_out(cardinalities.reshape(1, -1))
+    words = unfilled(cardinalities)
     kernels_build.fill_words(bits, len(cardinalities), words)
     return Predicate(_sealed(words), len(cardinalities))
 
@@ -143,6 +143,15 @@ def lines_of(cardinalities: Ints) -> Ints:
     lines = np.where(cardinalities <= MOST_ARRAY, -(-cardinalities // (4 * LINE_WORDS)), CHUNK // 64 // LINE_WORDS)
     lines[cardinalities == CHUNK] = 0
     return lines
+
+
+def unfilled(cardinalities: Ints) -> Words:
+    """The words of one predicate with its directory, and zeros where its containers will be.
+
+    Args:
+        cardinalities: of each chunk, shape (chunks,).
+    """
+    return _laid_out(cardinalities.reshape(1, -1))[0]
 
 
 def aligned_words(count: int) -> Words:

@@ -10,29 +10,38 @@ import numpy as np
 import numpy.typing as npt
 import pyroaring
 
-from segdex.bitmap import kernels
+from segdex.bitmap import portable, predicate
+from segdex.bitmap.predicate import Predicate
 from segdex.errors import ArgumentError, CorruptError
 from segdex.values.column import Mask
 
 BitMap: TypeAlias = pyroaring.BitMap
 Ids: TypeAlias = npt.NDArray[np.uint32]
 
-_ARRAY_MOST = 4096  # a container of more values is a bitset
+
+def to_bitmap(members: Predicate) -> BitMap:
+    """A predicate as `BitMap`.
+
+    Kernels write portable bytes, which CRoaring reads at memory speed; handing over ids one by one takes fifty times
+    as long.
+    """
+    return BitMap.deserialize(portable.dump(members))
+
+
+def from_bitmap(bitmap: BitMap, count: int) -> Predicate:
+    """A `BitMap` of ids below *count* as predicate.
+
+    Raises:
+        ArgumentError: an id is not below *count*.
+    """
+    if bitmap and bitmap.max() >= count:
+        raise ArgumentError("an id is beyond the last one", found=f"{bitmap.max()}", allowed=f"ids below {count}")
+    return portable.load(bitmap.serialize(), count)
 
 
 def from_mask(mask: Mask) -> BitMap:
-    """The ids where *mask* is true.
-
-    A kernel writes portable bytes, which CRoaring reads at memory speed; handing over ids one by one takes fifty
-    times as long.
-    """
-    cardinalities = np.zeros(-(-len(mask) // kernels.CHUNK), np.int64)
-    kernels.chunk_cardinalities(mask, cardinalities)
-    filled = cardinalities[cardinalities > 0]
-    words = 4 + 4 * len(filled) + int(np.where(filled <= _ARRAY_MOST, filled, 4096).sum())
-    out = np.zeros(words, np.uint16)
-    kernels.portable(mask, cardinalities, out)
-    return BitMap.deserialize(out.astype("<u2", copy=False).tobytes())
+    """The ids where *mask* is true."""
+    return to_bitmap(predicate.from_mask(mask))
 
 
 def from_ids(ids: npt.NDArray[Any]) -> BitMap:
