@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from segdex.bitmap import roaring
+from segdex.bitmap import portable, roaring
 from segdex.bitmap.roaring import BitMap
 from segdex.errors import CorruptError, SegdexError
 from segdex.generation import Generation, Predicate, Values
 from segdex.schema.catalog import Catalog
 from segdex.schema.load import load as load_schema
 from segdex.schema.types import ValueType
-from segdex.store import portable, snapshot
+from segdex.store import snapshot
 from segdex.store.codec import ColumnForm, Decoder, Encoder, EventsForm, FamilyForm, Form, KeysForm, joined
 from segdex.store.container import Natural, Reader, Writer
 from segdex.store.lazy import Lazy
@@ -216,7 +216,7 @@ def _set(reader: Reader, name: str, count: int) -> BitMap:
     try:
         portable.check(data, count)
         return roaring.load(data)
-    except (portable.MalformedError, CorruptError) as error:
+    except CorruptError as error:
         raise _unreadable(reader, name, error) from None
 
 
