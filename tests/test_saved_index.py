@@ -81,10 +81,10 @@ def test_an_index_opened_before_a_fork_answers_in_the_child(tmp_path: Path) -> N
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of an index of one customer."""
+    """The file of an index of two customers."""
     folder = tmp_path_factory.mktemp("small") / "index"
-    shop_customers = shop.CUSTOMERS.select(["customer_id", "country"]).slice(0, 1)
-    customers = shop_customers.append_column("spend", [[9.5]])
+    shop_customers = shop.CUSTOMERS.select(["customer_id", "country"]).slice(0, 2)
+    customers = shop_customers.append_column("spend", [[9.5, 1.0]])
     segdex.build(SMALL, as_of=shop.AS_OF, sources={"customers": customers}, out=folder)
     (file,) = folder.glob("generation-*")
     return file
@@ -93,6 +93,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _asked(folder: Path) -> list[object]:
     with segdex.open(folder) as index:
         rules = ["everyone", "country = 'IN'", "spend > 5", "spend = 9.5 and segment 'indians'", "country is missing"]
+        rules += ["country = 'AE'", "spend is known"]
         members = index.members("everyone", columns=["country", "spend"], suppression=False).read_all().to_pylist()
         return [index.counts(rules), members, index.as_of, index.segments_of("ann")]
 

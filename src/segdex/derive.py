@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from segdex.bitmap import predicates as sets
-from segdex.bitmap import roaring
-from segdex.bitmap.roaring import BitMap
+from segdex.bitmap import predicate as hot
+from segdex.bitmap.predicate import Predicate
 from segdex.errors import LimitError
-from segdex.generation import MOST_LABELS, Generation, Predicate, Values
+from segdex.generation import MOST_LABELS, Generation, PredicateName, Values
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band
 from segdex.metrics.compute import compute
@@ -31,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 def derive(catalog: Catalog, tables: Tables, as_of: int, progress: Progress | None = None) -> Generation:
     """Compute everything that *catalog* declares over *tables*, as of the clock *as_of*."""
     values: dict[str, Values] = dict(tables.attributes)
-    held: dict[Predicate, BitMap] = {}
+    held: dict[PredicateName, Predicate] = {}
     fitted: dict[str, tuple[int | float, ...]] = {}
     generation = Generation(
         catalog=catalog,
@@ -39,7 +38,7 @@ def derive(catalog: Catalog, tables: Tables, as_of: int, progress: Progress | No
         number=1,
         epoch=secrets.token_hex(8),
         keys=tables.keys,
-        universe=roaring.everyone(len(tables.keys)),
+        universe=hot.everyone(len(tables.keys)),
         values=values,
         events=tables.events,
         predicates=held,
@@ -73,7 +72,7 @@ def _banded(declared: Band, executor: Executor, values: Mapping[str, Values]) ->
     if declared.among is not None:
         assert not isinstance(declared.among, str)
         members = executor.members(executor.binder.bind_checked(declared.among))
-        among = roaring.to_mask(members, executor.generation.count)
+        among = hot.to_mask(members, executor.generation.count)
     banded = band(declared, values[declared.metric], among, executor.generation.catalog.zone)
     return banded.values, banded.edges
 
@@ -82,43 +81,50 @@ def _staged(name: str, executor: Executor) -> Column:
     """The first stage whose rule holds, as codes in the order of the stages."""
     stages = executor.generation.catalog.schema.stages[name]
     codes = np.full(executor.generation.count, -1, np.int32)
-    left = executor.generation.universe
+    left = hot.to_mask(executor.generation.universe, executor.generation.count)
     for code, stage in enumerate(stages):
         assert not isinstance(stage.where, str)
-        members = executor.members(executor.binder.bind_checked(stage.where)) & left
-        codes[roaring.to_ids(members)] = code
-        left = left - members
+        members = executor.members(executor.binder.bind_checked(stage.where))
+        first = hot.to_mask(members, executor.generation.count) & left
+        codes[first] = code
+        left &= ~first
     labels = pa.array([stage.name for stage in stages], pa.large_string())
     return Column(ValueType("category", role="stage"), codes, labels)
 
 
-def _predicates(name: str, value: Values, universe: BitMap) -> dict[Predicate, BitMap]:
+def _predicates(name: str, value: Values, universe: Predicate) -> dict[PredicateName, Predicate]:
     """The sets that rules over *name* are answered from: presence, and one a label where labels are few."""
     if isinstance(value, Family):
         return _family_predicates(name, value, universe)
-    held = {Predicate(name): roaring.from_mask(value.known)}
+    held = {PredicateName(name): hot.from_mask(value.known)}
     if value.dictionary is not None and len(value.dictionary) <= MOST_LABELS:
         labels = value.dictionary.to_pylist()
-        for label, members in zip(labels, sets.sets_by_label(value, len(labels)), strict=True):
-            held[Predicate(name, label)] = members
+        owners = np.arange(len(value), dtype=np.uint32)
+        if value.offsets is not None:
+            owners = np.repeat(owners, np.diff(value.offsets))
+        made = hot.from_codes(value.data, owners, len(labels), len(value))  # type: ignore[arg-type]
+        held |= {PredicateName(name, label): each for label, each in zip(labels, made, strict=True)}
     return held
 
 
-def _family_predicates(name: str, family: Family, universe: BitMap) -> dict[Predicate, BitMap]:
+def _family_predicates(name: str, family: Family, universe: Predicate) -> dict[PredicateName, Predicate]:
     """Bands of a family; the band of those without a pair is left to be what remains of the presence."""
     if family.column.dictionary is None or len(family.categories) > MOST_LABELS:
         return {}
     if family.rest >= 0 and (family.column.data < 0).any():
         return {}  # a pair without a band (a share of infinities): what remains is not the band of the others alone
-    held: dict[Predicate, Any] = {}
+    count = len(universe)
     if family.rest >= 0:
-        held[Predicate(name)] = universe if family.among is None else roaring.from_mask(family.among)
+        present = universe if family.among is None else hot.from_mask(family.among)
     else:
-        held[Predicate(name)] = roaring.from_ids(np.unique(family.customers))
+        present = hot.from_ids(np.unique(family.customers), count)
+    held = {PredicateName(name): present}
     labels = family.column.dictionary.to_pylist()
-    by_category = sets.sets_by_category(family, len(labels))
-    for category, members_by_label in zip(family.categories.to_pylist(), by_category, strict=True):
-        for code, members in enumerate(members_by_label):
-            if code != family.rest and members:
-                held[Predicate(name, labels[code], category)] = members
+    for number, category in enumerate(family.categories.to_pylist()):
+        pairs = slice(int(family.offsets[number]), int(family.offsets[number + 1]))
+        codes: Any = family.column.data[pairs]
+        made = hot.from_codes(codes, family.customers[pairs], len(labels), count)
+        for code, members in enumerate(made):
+            if code != family.rest and len(members):
+                held[PredicateName(name, labels[code], category)] = members
     return held

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
-from segdex.bitmap.roaring import BitMap
+from segdex.bitmap.predicate import Predicate
 from segdex.events.store import Events
 from segdex.ingest.keys import Keys
 from segdex.schema.catalog import Catalog
@@ -16,8 +16,8 @@ from segdex.values.family import Family
 Values: TypeAlias = Column | Family
 
 
-class Predicate(NamedTuple):
-    """The name of one set of customers.
+class PredicateName(NamedTuple):
+    """The name of one precomputed predicate.
 
     Attributes:
         name: the attribute, band or stage; for presence the metric too.
@@ -28,6 +28,10 @@ class Predicate(NamedTuple):
     name: str
     label: str | None = None
     category: str | None = None
+
+    def __str__(self) -> str:
+        of = self.name if self.category is None else f"{self.name}[{self.category!r}]"
+        return f"{of} is known" if self.label is None else f"{of} = {self.label!r}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Generation:
         universe: the customers that exist.
         values: attributes, metrics, bands and stages by name, one value a customer (or a family).
         events: the rows of each stream.
-        predicates: the precomputed sets.
+        predicates: the precomputed sets, each within the universe.
         fitted: the edges of bands that were fitted to the data, in physical values.
     """
 
@@ -52,10 +56,10 @@ class Generation:
     number: int
     epoch: str
     keys: Keys
-    universe: BitMap
+    universe: Predicate
     values: Mapping[str, Values]
     events: Mapping[str, Events]
-    predicates: Mapping[Predicate, BitMap]
+    predicates: Mapping[PredicateName, Predicate]
     fitted: Mapping[str, tuple[int | float, ...]]
 
     @property
@@ -66,7 +70,7 @@ class Generation:
     def labels(self, name: str) -> tuple[str, ...] | None:
         """The labels for which *name* has precomputed sets, in their order; None where it has none."""
         held = self.values.get(name)
-        if held is None or Predicate(name) not in self.predicates:
+        if held is None or PredicateName(name) not in self.predicates:
             return None
         column = held.column if isinstance(held, Family) else held
         if column.dictionary is None or len(column.dictionary) > MOST_LABELS:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from segdex.bitmap import predicate as hot
 from segdex.bitmap import roaring
 from segdex.bitmap.roaring import BitMap
 from segdex.derive import Progress, derive
@@ -19,11 +20,14 @@ from segdex.errors import ArgumentError, ClosedError, RuleError, listed, nearest
 from segdex.generation import Generation
 from segdex.query import collect
 from segdex.query.advice import leaves, warnings
-from segdex.query.bind import Bound
+from segdex.query.bind import All, Bound, Some, Without
 from segdex.query.collect import CountBy, Customer
-from segdex.query.execute import Executor
+from segdex.query.estimate import Estimate
+from segdex.query.execute import Executor, Plan
 from segdex.query.explain import Check, Explanation
+from segdex.query.formula import told
 from segdex.query.remember import Remembered
+from segdex.query.trace import trace
 from segdex.rules import nodes
 from segdex.rules.nodes import Rule
 from segdex.rules.text import read as read_rule
@@ -94,7 +98,7 @@ class Index:
 
     def __init__(self, generation: Generation, report: Report | None = None) -> None:
         self._executor: Executor | None = Executor(generation)
-        self._texts: Remembered[tuple[Rule, Bound]] = _texts()
+        self._texts: Remembered[Query] = _texts()
         self.report = report
         """What reading the tables found; None for an index that was opened."""
 
@@ -117,9 +121,26 @@ class Index:
         return [query.count(suppression=suppression) for query in [self.prepare(rule) for rule in rules]]
 
     def prepare(self, rule: RuleLike) -> Query:
-        """Parse and bind *rule* once, to be asked many times."""
-        parsed, bound = self._bound(rule)
-        return Query(self, parsed, bound)
+        """Parse, bind and plan *rule* once, to be asked many times; it follows the index to later generations."""
+        executor = self._running()
+        if isinstance(rule, Rule):
+            return Query(self, rule, executor.binder.bind(rule))
+        if not isinstance(rule, str):
+            raise ArgumentError("not a rule", found=type(rule).__name__, allowed="text or segdex.Rule")
+
+        def prepared() -> Query:
+            source = read_rule(rule)
+            return Query(self, source.rule, executor.binder.bind(source.rule, source.positions))
+
+        return self._texts.get(rule, prepared)
+
+    def estimate(self, rule: RuleLike) -> Estimate:
+        """How many customers *rule* holds for, about, from cardinalities alone: low <= count <= high always holds.
+
+        Comparisons that no precomputed set answers are computed, once.
+        """
+        query = self.prepare(rule)
+        return self._running().estimate(query.plan())
 
     def bitmap(self, rule: RuleLike, *, suppression: Suppression = False) -> BitMap:
         """The dense ids of the customers that *rule* holds for."""
@@ -149,16 +170,17 @@ class Index:
             raise ArgumentError("limit", found=repr(limit), allowed="a whole number, 0 or more")
         query = self.prepare(rule)
         executor = self._running()
-        chosen = query.bitmap(suppression=False if self._is_suppression(query.rule) else suppression)
+        chosen = executor.members_of(query.plan(False if self._is_suppression(query.rule) else suppression))
         return collect.members(chosen, executor, columns, limit, order_by, descending)
 
     def contains(self, rule: RuleLike, key: Any) -> Any:
         """Whether *rule* holds for the customer with *key*; for a list of keys, a list. Unknown keys: False."""
-        members = self.prepare(rule).bitmap()
+        plan, executor = self.prepare(rule).plan(), self._running()
         if _is_one(key):
             at = self._dense(key)
-            return at >= 0 and at in members
-        return [bool(at >= 0) and int(at) in members for at in self._running().generation.keys.lookup(key)]
+            return at >= 0 and plan.program.contains(at)
+        members = executor.members_of(plan)
+        return [at >= 0 and hot.has(members, at) for at in executor.generation.keys.lookup(key).tolist()]
 
     def segments_of(self, key: Any) -> Any:
         """The names of the segments that a customer is in; for a list of keys, a list. Unknown keys: none."""
@@ -190,7 +212,9 @@ class Index:
     def count_by(self, rule: RuleLike, name: str, *, suppression: Suppression = False) -> CountBy:
         """How the members of *rule* spread over the labels of a band, stage, category, boolean or tags."""
         query = self.prepare(rule)
-        return collect.count_by(query.bitmap(suppression=suppression), self._running(), name, str(query.rule))
+        executor = self._running()
+        chosen = executor.members_of(query.plan(suppression))
+        return collect.count_by(chosen, executor, name, str(query.rule))
 
     def keys(self, bitmap: BitMap) -> pa.Array:
         """The keys of a set of dense ids, ascending by dense id.
@@ -214,24 +238,27 @@ class Index:
     def check(self, rule: RuleLike) -> Check:
         """Whether *rule* fits the schema, and what in it is probably not meant; nothing is counted."""
         try:
-            parsed, bound = self._bound(rule)
+            query = self.prepare(rule)
         except RuleError as error:
             return Check(str(rule), False, str(error), (), 0, ())
-        held = list(leaves(bound))
+        held = list(leaves(query.bound))
         calls = {node.of for leaf in held for node in nodes.walk(leaf.rule) if isinstance(node, nodes.Call)}
         streams = tuple(sorted(calls & set(self._running().generation.catalog.schema.streams)))
-        return Check(str(parsed), True, None, tuple(warnings(bound, self._running())), len(held), streams)
+        warned = tuple(warnings(query.bound, self._running()))
+        return Check(str(query.rule), True, None, warned, len(held), streams)
 
     def explain(self, rule: RuleLike) -> Explanation:
-        """The plan of *rule* with what each step found, how and in what time."""
+        """The plan of *rule* with what each step was expected to find, what it finds, how and in what time."""
         query = self.prepare(rule)
         executor = self._running()
-        plan = executor.trace(query.bound)
+        plan, steps = query.plan(), trace(query.bound, executor)
         return Explanation(
             rule=str(query.rule),
-            count=plan.count,
-            suppressed=plan.count - query.count(suppression=True),
-            plan=plan,
+            count=steps.count,
+            suppressed=steps.count - query.count(suppression=True),
+            plan=steps,
+            rewritten=told(plan.formula),
+            tables=len(plan.program.nodes),
             notes=tuple(warnings(query.bound, executor)),
             as_of=self.as_of.isoformat().replace("+00:00", "Z"),
             generation=self.generation,
@@ -303,28 +330,15 @@ class Index:
             raise ClosedError("the index is closed", hint="open it again")
         return executor
 
-    def _bound(self, rule: RuleLike) -> tuple[Rule, Bound]:
-        executor = self._running()
-        if isinstance(rule, Rule):
-            return rule, executor.binder.bind(rule)
-        if not isinstance(rule, str):
-            raise ArgumentError("not a rule", found=type(rule).__name__, allowed="text or segdex.Rule")
-
-        def bound() -> tuple[Rule, Bound]:
-            source = read_rule(rule)
-            return source.rule, executor.binder.bind(source.rule, source.positions)
-
-        return self._texts.get(rule, bound)
-
-    def _suppressed(self, suppression: Suppression) -> BitMap:
-        """The customers that *suppression* leaves out."""
-        executor = self._running()
+    def _suppressing(self, suppression: Suppression) -> Bound | None:
+        """The customers that *suppression* leaves out, None where there are no such segments."""
         held = {name: segment.suppression for name, segment in self.schema.segments.items() if segment.suppression}
         if not isinstance(suppression, bool):
             wanted = _purposes(suppression, {purpose for purposes in held.values() for purpose in purposes})
             held = {name: purposes for name, purposes in held.items() if wanted & set(purposes)}
-        bound = [executor.binder.bind_checked(nodes.Segment(name)) for name in held]
-        return roaring.union(executor.members(each) for each in bound)
+        binder = self._running().binder
+        parts = tuple(binder.bind_checked(nodes.Segment(name)) for name in held)
+        return Some(parts) if parts and suppression is not False else None
 
     def _is_suppression(self, rule: Rule) -> bool:
         return isinstance(rule, nodes.Segment) and bool(self.schema.segments[rule.name].suppression)
@@ -336,33 +350,52 @@ class Index:
 
 
 class Query:
-    """A rule, parsed and bound to an index; made by `Index.prepare`."""
+    """A rule, parsed and bound to an index; made by `Index.prepare`. Safe to use from many threads."""
 
-    __slots__ = ("_index", "bound", "rule")
+    __slots__ = ("_index", "_planned", "_suppressed", "bound", "rule")
 
     def __init__(self, index: Index, rule: Rule, bound: Bound) -> None:
         self._index = index
         self.rule = rule
         self.bound = bound
+        # Each is replaced as a whole, so that a thread sees a plan with the executor that it belongs to.
+        self._planned: tuple[Executor | None, Plan | None] = (None, None)
+        self._suppressed: tuple[Suppression, Executor, Plan] | None = None
 
     def count(self, *, suppression: Suppression = False) -> int:
         """How many customers the rule holds for, exactly."""
-        if suppression is False:
-            return self._index._running().count(self.bound)
-        return len(self.bitmap(suppression=suppression))
+        return self.plan(suppression).count()
 
     def bitmap(self, *, suppression: Suppression = False) -> BitMap:
         """The dense ids of the customers that the rule holds for; the caller's own set."""
-        members = self._index._running().members(self.bound)
-        return members.copy() if suppression is False else members - self._index._suppressed(suppression)
+        plan = self.plan(suppression)
+        return roaring.to_bitmap(self._index._running().members_of(plan))
+
+    def plan(self, suppression: Suppression = False) -> Plan:
+        """How the rule is answered, made once a generation."""
+        executor = self._index._running()
+        if suppression is False:
+            planned_by, plan = self._planned
+            if plan is None or planned_by is not executor:
+                plan = executor.plan(self.bound)
+                self._planned = executor, plan
+            return plan
+        held = self._suppressed
+        if held is not None and held[0] == suppression and held[1] is executor:
+            return held[2]
+        left_out = self._index._suppressing(suppression)
+        plan = executor.plan(self.bound if left_out is None else All((self.bound, Without(left_out))))
+        kept = suppression if isinstance(suppression, bool) else tuple(suppression)
+        self._suppressed = kept, executor, plan
+        return plan
 
     def __repr__(self) -> str:
         return f"<segdex.Query {self.rule}>"
 
 
-def _texts() -> Remembered[tuple[Rule, Bound]]:
+def _texts() -> Remembered[Query]:
     # Nodes take some thirty times the bytes of their text (lists of short strings), and a short rule about 2 KiB.
-    return Remembered(MOST_TEXT_BYTES, lambda held: 2048 + 32 * len(str(held[0])))
+    return Remembered(MOST_TEXT_BYTES, lambda held: 2048 + 32 * len(str(held.rule)))
 
 
 def _is_one(key: Any) -> bool:

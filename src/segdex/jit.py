@@ -163,6 +163,9 @@ def _compiled_intrinsics() -> tuple[Any, Any, Any, Any]:
     return pointer(types.uint64), pointer(types.int64), pointer(types.uint16), intrinsic(count_bits)
 
 
+signed = cast("Callable[[Any], int]", np.int64)
+"""A number as signed 64 bits: numba makes a float64 of a signed and an unsigned one."""
+
 if disabled():
 
     def popcount(word: Any) -> int:
@@ -171,15 +174,15 @@ if disabled():
 
     def words_at(address: int, count: int) -> Any:
         """*count* unsigned 64-bit words of memory as an array; whoever calls keeps that memory alive."""
-        return np.frombuffer((ctypes.c_uint64 * count).from_address(int(address)), np.uint64)
+        return np.frombuffer(memoryview((ctypes.c_uint64 * count).from_address(int(address))), np.uint64)
 
     def ints_at(address: int, count: int) -> Any:
         """*count* signed 64-bit integers of memory as an array; whoever calls keeps that memory alive."""
-        return np.frombuffer((ctypes.c_int64 * count).from_address(int(address)), np.int64)
+        return np.frombuffer(memoryview((ctypes.c_int64 * count).from_address(int(address))), np.int64)
 
     def shorts_at(address: int, count: int) -> Any:
         """*count* unsigned 16-bit values of memory as an array; whoever calls keeps that memory alive."""
-        return np.frombuffer((ctypes.c_uint16 * count).from_address(int(address)), np.uint16)
+        return np.frombuffer(memoryview((ctypes.c_uint16 * count).from_address(int(address))), np.uint16)
 
 else:
     _words_pointer, _ints_pointer, _shorts_pointer, popcount = _compiled_intrinsics()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from segdex.jit import helper, kernel, popcount
+from segdex.jit import helper, kernel, popcount, signed
 
 _LINE_WORDS = 8
 _CARDINALITY_BITS = 24
@@ -20,7 +20,7 @@ def count_codes(ids: Any, codes: Any, chunks: int, out: Any) -> None:
     """How many of each chunk's ids have each code: ``out[code * chunks + chunk]``; a negative code is nobody's."""
     for i in range(len(codes)):
         if codes[i] >= 0:
-            out[np.int64(codes[i]) * chunks + (np.int64(ids[i]) >> 16)] += 1
+            out[signed(codes[i]) * chunks + (signed(ids[i]) >> 16)] += 1
 
 
 @kernel("void(u8[:], OUT i8[:])")
@@ -54,8 +54,8 @@ def fill_codes(ids: Any, codes: Any, chunks: int, starts: Any, filled: Any, word
     for i in range(len(codes)):
         if codes[i] < 0:
             continue
-        code, chunk, value = np.int64(codes[i]), np.int64(ids[i]) >> 16, np.int64(ids[i]) & 0xFFFF
-        entry = np.int64(words[starts[code] + chunk])
+        code, chunk, value = signed(codes[i]), signed(ids[i]) >> 16, signed(ids[i]) & 0xFFFF
+        entry = signed(words[starts[code] + chunk])
         cardinality = entry & _CARDINALITY
         first = starts[code] + (entry >> _CARDINALITY_BITS) * _LINE_WORDS
         if cardinality <= _MOST_ARRAY:
@@ -70,7 +70,7 @@ def fill_codes(ids: Any, codes: Any, chunks: int, starts: Any, filled: Any, word
 def fill_words(bits: Any, chunks: int, words: Any) -> None:
     """Write the containers of one predicate, whose directory stands at the start of *words*, from one bit an id."""
     for chunk in range(chunks):
-        entry = np.int64(words[chunk])
+        entry = signed(words[chunk])
         cardinality = entry & _CARDINALITY
         first = (entry >> _CARDINALITY_BITS) * _LINE_WORDS
         if cardinality in (0, _CHUNK):
@@ -88,11 +88,61 @@ def fill_words(bits: Any, chunks: int, words: Any) -> None:
                 word ^= lowest
 
 
+@kernel("i8(u8[:], OUT u4[:])")
+def write_ids(bits: Any, out: Any) -> int:
+    """The ids whose bits are set, ascending; returns how many."""
+    found = 0
+    for i in range(len(bits)):
+        word = bits[i]
+        while word:
+            lowest = word & (~word + np.uint64(1))
+            out[found] = 64 * i + popcount(lowest - np.uint64(1))
+            found += 1
+            word ^= lowest
+    return found
+
+
+@kernel("i8(u8[:], i8, i8)")
+def first_fault(words: Any, chunks: int, count: int) -> int:
+    """The first chunk whose container is not what the directory says, or holds an id from *count* on; -1: all is well.
+
+    The directory must be in bounds. Arrays must ascend and be filled up with zeros.
+    """
+    for chunk in range(chunks):
+        entry = signed(words[chunk])
+        cardinality = entry & _CARDINALITY
+        first = (entry >> _CARDINALITY_BITS) * _LINE_WORDS
+        room = min(count - chunk * _CHUNK, _CHUNK)
+        if cardinality in (0, _CHUNK):
+            if cardinality > room:
+                return chunk
+            continue
+        found, last = 0, -1
+        if cardinality > _MOST_ARRAY:
+            for i in range(1024):
+                found += popcount(words[first + i])
+                if words[first + i]:
+                    last = 64 * i + 63
+            while last >= room and not (words[first + (last >> 6)] >> np.uint64(last & 63)) & np.uint64(1):
+                last -= 1
+        else:
+            filled = (cardinality + 4 * _LINE_WORDS - 1) // (4 * _LINE_WORDS) * 4 * _LINE_WORDS
+            for place in range(filled):
+                value = signed(words[first + (place >> 2)] >> np.uint64(16 * (place & 3))) & 0xFFFF
+                if place >= cardinality:
+                    found += value != 0
+                elif value > last:
+                    found, last = found + 1, value
+        if found != cardinality or last >= room:
+            return chunk
+    return -1
+
+
 @kernel("void(u8[:], i8, OUT u8[:])")
 def to_words(words: Any, chunks: int, bits: Any) -> None:
     """One bit an id from a predicate in hot form; *bits* are zeros, 1,024 words a chunk."""
     for chunk in range(chunks):
-        entry = np.int64(words[chunk])
+        entry = signed(words[chunk])
         cardinality = entry & _CARDINALITY
         first = (entry >> _CARDINALITY_BITS) * _LINE_WORDS
         if cardinality == _CHUNK:
@@ -103,5 +153,5 @@ def to_words(words: Any, chunks: int, bits: Any) -> None:
                 bits[chunk * 1024 + i] = words[first + i]
         else:
             for place in range(cardinality):
-                value = np.int64(words[first + (place >> 2)] >> np.uint64(16 * (place & 3))) & 0xFFFF
+                value = signed(words[first + (place >> 2)] >> np.uint64(16 * (place & 3))) & 0xFFFF
                 bits[chunk * 1024 + (value >> 6)] |= np.uint64(1) << np.uint64(value & 63)

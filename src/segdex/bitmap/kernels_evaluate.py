@@ -1,6 +1,6 @@
 """Kernels that evaluate a program, see `segdex.bitmap.program`, chunk by chunk.
 
-In each chunk an operand (a predicate, or a node computed before) is one of four things: empty, full, an array of values,
+In a chunk an operand (a predicate, or a node computed before) is one of four things: empty, full, an array of values,
 or a bitset. Empty and full ones fold the truth table, and with them whatever no longer matters drops out; often
 nothing is left, or one input, whose cardinality the directory tells. A count never writes its result.
 
@@ -35,7 +35,7 @@ from segdex.bitmap.kernels_words import (
     store_flipped,
     store_rows,
 )
-from segdex.jit import helper, ints_at, kernel, words_at
+from segdex.jit import helper, ints_at, kernel, signed, words_at
 
 EMPTY, FULL, ARRAY, BITSET = 0, 1, 2, 3
 _CHUNK = 65_536
@@ -69,14 +69,14 @@ _NODE_BYTES = 8 * (_BLOCK + 3)
 @helper
 def workspace_bytes(program: Any) -> int:
     """How large a workspace the program needs, with a line to spare for alignment."""
-    return np.int64(program[RESULTS]) * _BITSET_BYTES + _TABLES + np.int64(program[NODES]) * _NODE_BYTES + 64
+    return signed(program[RESULTS]) * _BITSET_BYTES + _TABLES + signed(program[NODES]) * _NODE_BYTES + 64
 
 
 @helper
 def start(program: Any, memory: Any) -> int:
     """Make ready the workspace in *memory*, and return its address."""
-    results = np.int64(program[RESULTS]) * _BITSET_BYTES
-    work = (np.int64(memory.ctypes.data) + 63) // 64 * 64 + results
+    results = signed(program[RESULTS]) * _BITSET_BYTES
+    work = (signed(memory.ctypes.data) + 63) // 64 * 64 + results
     bits = ints_at(work + _BITS, SLOTS)
     for slot in range(INPUTS, SLOTS):
         bits[slot] = work + (slot - INPUTS) * _BITSET_BYTES
@@ -87,7 +87,7 @@ def start(program: Any, memory: Any) -> int:
 @helper
 def result_at(program: Any, number: int, work: int) -> Any:
     """Kind, cardinality and address of what a node is in the chunk in hand."""
-    return ints_at(work + _TABLES + 8 * _BLOCK * np.int64(program[NODES]) + 24 * number, 3)
+    return ints_at(work + _TABLES + 8 * _BLOCK * signed(program[NODES]) + 24 * number, 3)
 
 
 @helper
@@ -100,13 +100,13 @@ def tables_at(number: int, work: int) -> Any:
 def program_at(address: int) -> Any:
     """The words of a program."""
     head = words_at(address, HEADER)
-    return words_at(address, HEADER + np.int64(head[PREDICATES]) + NODE * np.int64(head[NODES]))
+    return words_at(address, HEADER + signed(head[PREDICATES]) + NODE * signed(head[NODES]))
 
 
 @helper
 def node_at(program: Any, number: int) -> Any:
     """One node of a program."""
-    first = HEADER + np.int64(program[PREDICATES]) + NODE * number
+    first = HEADER + signed(program[PREDICATES]) + NODE * number
     return program[first : first + NODE]
 
 
@@ -132,15 +132,15 @@ def fold_block(program: Any, first: int, size: int, work: int) -> None:
     Directories are read one after another, eight chunks at a time; where customers are in a good order, most chunks
     are then done.
     """
-    predicates = np.int64(program[PREDICATES])
-    for number in range(np.int64(program[NODES])):
+    predicates = signed(program[PREDICATES])
+    for number in range(signed(program[NODES])):
         node, tables = node_at(program, number), tables_at(number, work)
         for i in range(size):
             tables[i] = node[TABLE]
-        for j in range(np.int64(node[ARITY])):
-            operand = np.int64(node[FIRST + j])
+        for j in range(signed(node[ARITY])):
+            operand = signed(node[FIRST + j])
             if operand < predicates:
-                directory = words_at(np.int64(program[HEADER + operand]) + 8 * first, size)
+                directory = words_at(signed(program[HEADER + operand]) + 8 * first, size)
                 fold_input(tables, directory, np.uint64(_CARDINALITY), np.uint64(_CHUNK), j, size)
             else:
                 fold_input(tables, tables_at(operand - predicates, work), _ALL, _ALL, j, size)
@@ -152,10 +152,10 @@ def fold_block(program: Any, first: int, size: int, work: int) -> None:
 @helper
 def take_inputs(table: Any, program: Any, node: Any, chunk: int, work: int) -> Any:
     """Have at hand those inputs of *node* that matter: returns the table over them, and how many these are."""
-    predicates, arity = np.int64(program[PREDICATES]), np.int64(node[ARITY])
-    if np.int64(program[NODES]) > 1:
+    predicates, arity = signed(program[PREDICATES]), signed(node[ARITY])
+    if signed(program[NODES]) > 1:
         for j in range(arity):
-            operand = np.int64(node[FIRST + j])
+            operand = signed(node[FIRST + j])
             if operand >= predicates and depends(table, j):
                 kind = result_at(program, operand - predicates, work)[0]
                 if kind <= FULL:
@@ -164,7 +164,7 @@ def take_inputs(table: Any, program: Any, node: Any, chunk: int, work: int) -> A
     for j in range(arity):
         if depends(table, j):
             table = moved(table, inputs, j)
-            take_input(program, np.int64(node[FIRST + j]), inputs, chunk, work)
+            take_input(program, signed(node[FIRST + j]), inputs, chunk, work)
             inputs += 1
     return table, inputs
 
@@ -173,10 +173,10 @@ def take_inputs(table: Any, program: Any, node: Any, chunk: int, work: int) -> A
 def take_input(program: Any, operand: int, place: int, chunk: int, work: int) -> None:
     """Have one input at hand: what it is, its cardinality and its address."""
     kinds, sizes, bits = inputs_at(work)
-    predicates = np.int64(program[PREDICATES])
+    predicates = signed(program[PREDICATES])
     if operand < predicates:
-        predicate = np.int64(program[HEADER + operand])
-        entry = np.int64(words_at(predicate + 8 * chunk, 1)[0])
+        predicate = signed(program[HEADER + operand])
+        entry = signed(words_at(predicate + 8 * chunk, 1)[0])
         sizes[place] = entry & _CARDINALITY
         kinds[place] = ARRAY if sizes[place] <= _MOST_ARRAY else BITSET
         bits[place] = predicate + (entry >> _CARDINALITY_BITS) * _LINE_BYTES
@@ -274,7 +274,7 @@ def count_bitsets(table: Any, inputs: int, work: int) -> int:
     if inputs == 0:
         return _CHUNK if table & np.uint64(1) else 0
     if inputs == 1:
-        return sizes[0] if table & np.uint64(2) else _CHUNK - sizes[0]
+        return signed(sizes[0]) if table & np.uint64(2) else _CHUNK - signed(sizes[0])
     if inputs == 2:
         return count_of_two(table, sizes[0], sizes[1], count_both(bits[0], bits[1]))
     return count_recipe(recipe_of(table, inputs, work), bits, sizes, work + _MASKS)
@@ -314,12 +314,12 @@ def store_node(table: Any, program: Any, number: int, chunk: int, out: int, work
     table, inputs = take_inputs(table, program, node_at(program, number), chunk, work)
     kinds, sizes, bits = inputs_at(work)
     if inputs == 0:
-        result[0] = np.int64(table & np.uint64(1))
+        result[0] = signed(table & np.uint64(1))
         result[1] = _CHUNK * result[0]
         return
     if inputs == 1 and table & np.uint64(2):
         result[0], result[1], result[2] = kinds[0], sizes[0], bits[0]
-        if bits[0] < work and bits[0] >= work - np.int64(program[RESULTS]) * _BITSET_BYTES:
+        if bits[0] < work and bits[0] >= work - signed(program[RESULTS]) * _BITSET_BYTES:
             copy_container(kinds[0], sizes[0], bits[0], out)  # another node's result, whose place may be used anew
             result[2] = out
         return
@@ -354,13 +354,13 @@ def wanted(program: Any, number: int, place: int, work: int) -> bool:
 
     *place* is that of the chunk in its block.
     """
-    guard = np.int64(node_at(program, number)[GUARD])
+    guard = signed(node_at(program, number)[GUARD])
     if guard == 0:
         return True
-    predicates = np.int64(program[PREDICATES])
+    predicates = signed(program[PREDICATES])
     user, table, at = node_at(program, guard - 1), tables_at(guard - 1, work)[place], 0
-    for j in range(np.int64(user[ARITY])):
-        other = np.int64(user[FIRST + j]) - predicates
+    for j in range(signed(user[ARITY])):
+        other = signed(user[FIRST + j]) - predicates
         if other == number:
             at = j
         elif 0 <= other < number:
@@ -373,10 +373,10 @@ def wanted(program: Any, number: int, place: int, work: int) -> bool:
 @helper
 def run_inner_nodes(program: Any, chunk: int, place: int, work: int) -> None:
     """Compute every node but the last one in a chunk; a node that nothing depends on any more counts as empty."""
-    for number in range(np.int64(program[NODES]) - 1):
+    for number in range(signed(program[NODES]) - 1):
         table = tables_at(number, work)[place]
         if table == _NONE or table == _ALL or wanted(program, number, place, work):
-            out = work - (1 + np.int64(node_at(program, number)[RESULT])) * _BITSET_BYTES
+            out = work - (1 + signed(node_at(program, number)[RESULT])) * _BITSET_BYTES
             store_node(table, program, number, chunk, out, work)
         else:
             result_at(program, number, work)[0] = EMPTY
@@ -389,7 +389,7 @@ def count(address: int, first: int, last: int) -> int:
     program = program_at(address)
     memory = np.empty(workspace_bytes(program), np.uint8)
     work = start(program, memory)
-    number = np.int64(program[NODES]) - 1
+    number = signed(program[NODES]) - 1
     root, tables = node_at(program, number), tables_at(number, work)
     total = 0
     for block in range(first, last, _BLOCK):
@@ -415,7 +415,7 @@ def members(address: int, first: int, last: int, out: Any) -> int:
     program = program_at(address)
     memory = np.empty(workspace_bytes(program), np.uint8)
     work = start(program, memory)
-    number = np.int64(program[NODES]) - 1
+    number = signed(program[NODES]) - 1
     tables, result = tables_at(number, work), result_at(program, number, work)
     total = 0
     for block in range(first, last, _BLOCK):
@@ -423,9 +423,9 @@ def members(address: int, first: int, last: int, out: Any) -> int:
         fold_block(program, block, size, work)
         for place in range(size):
             table = tables[place]
-            if table != _NONE and table != _ALL:
+            if not (table == _NONE or table == _ALL):
                 run_inner_nodes(program, block + place, place, work)
-            to = np.int64(out.ctypes.data) + (block + place - first) * _BITSET_BYTES
+            to = signed(out.ctypes.data) + (block + place - first) * _BITSET_BYTES
             store_node(table, program, number, block + place, to, work)
             settle(result, to, work)
             total += result[1]

@@ -23,7 +23,7 @@ from segdex.bitmap.kernels_words import (
     store_selected,
     store_xor,
 )
-from segdex.jit import helper, words_at
+from segdex.jit import helper, signed, words_at
 
 PATTERNS = (
     np.uint64(0xAAAAAAAAAAAAAAAA),
@@ -52,7 +52,7 @@ def fixed(table: Any, at: int, value: int) -> Any:
 @helper
 def depends(table: Any, at: int) -> bool:
     """Whether input *at* matters."""
-    return ((table & PATTERNS[at]) >> np.uint64(1 << at)) != (table & ~PATTERNS[at])
+    return bool(((table & PATTERNS[at]) >> np.uint64(1 << at)) != (table & ~PATTERNS[at]))
 
 
 @helper
@@ -133,7 +133,7 @@ def put_lookup(recipe: Any, table: Any, inputs: int, slots: Any, scratch: int) -
     d = slots[3] if inputs > 3 else unused
     halves = 1 << max(inputs - 4, 0)
     for part in range(halves):
-        rows = np.int64((table >> np.uint64(16 * part)) & np.uint64(0xFFFF))
+        rows = signed((table >> np.uint64(16 * part)) & np.uint64(0xFFFF))
         put_step(recipe, LOOKUP, scratch + part, slots[0], slots[1], c, d, rows)
     if halves == 4:
         put_step(recipe, SELECT, scratch, slots[4], scratch + 1, scratch, 0, 0)
@@ -196,7 +196,7 @@ def write_recipe(table: Any, inputs: int, recipe: Any) -> None:
             inputs -= 1
             scratch += 1
     entry = _CHAIN + 3 * length
-    recipe[entry], recipe[entry + 1], recipe[entry + 2] = slots[0], np.int64(table & np.uint64(1)), 0
+    recipe[entry], recipe[entry + 1], recipe[entry + 2] = slots[0], signed(table & np.uint64(1)), 0
     recipe[1] = length + 1
 
 
@@ -223,7 +223,7 @@ def run_steps(recipe: Any, at: Any, rows: Any) -> None:
 @helper
 def lay_chain(recipe: Any, at: Any, inputs: Any, m: Any, n: Any) -> int:
     """Addresses and masks of the chain, from its inner end; returns its length."""
-    length = recipe[1]
+    length = signed(recipe[1])
     for i in range(length):
         entry = _CHAIN + 3 * (length - 1 - i)
         inputs[i] = at[recipe[entry]]
@@ -241,7 +241,7 @@ def count_recipe(recipe: Any, at: Any, inputs: Any, masks: int) -> int:
     if length == 1:
         return store_flipped(inputs[0], m[0], inputs[0])  # always a scratch slot: a table of one input has no recipe
     if length == 2:
-        found = count_chain2(inputs, m, n)
+        found = count_chain2(inputs, m)
     elif length == 3:
         found = count_chain3(inputs, m, n)
     elif length == 4:

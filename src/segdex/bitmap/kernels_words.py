@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from segdex.jit import helper, popcount, shorts_at, words_at
+from segdex.jit import helper, popcount, shorts_at, signed, words_at
 
 _WORDS = 1024
 
@@ -30,7 +30,7 @@ def count_both(a: int, b: int) -> int:
 
 
 @helper
-def count_chain2(at: Any, m: Any, n: Any) -> int:
+def count_chain2(at: Any, m: Any) -> int:
     """Count the bits of a chain of two inputs; like all counts of chains without the last of *n*."""
     a, b = words_at(at[0], _WORDS), words_at(at[1], _WORDS)
     m0, m1 = m[0], m[1]
@@ -139,9 +139,9 @@ def store_xor(a: int, b: int, out: int) -> None:
 @helper
 def store_selected(by: int, high: int, low: int, out: int) -> None:
     """Write *high* where *by* is 1 and *low* where it is 0."""
-    x, h, l, z = words_at(by, _WORDS), words_at(high, _WORDS), words_at(low, _WORDS), words_at(out, _WORDS)
+    x, y, z, o = words_at(by, _WORDS), words_at(high, _WORDS), words_at(low, _WORDS), words_at(out, _WORDS)
     for i in range(_WORDS):
-        z[i] = (x[i] & h[i]) | (~x[i] & l[i])
+        o[i] = (x[i] & y[i]) | (~x[i] & z[i])
 
 
 @helper
@@ -173,7 +173,7 @@ def store_array(values: int, count: int, out: int) -> None:
     store_filled(np.uint64(0), out)
     x, y = shorts_at(values, count), words_at(out, _WORDS)
     for i in range(count):
-        value = np.int64(x[i])
+        value = signed(x[i])
         y[value >> 6] |= np.uint64(1) << np.uint64(value & 63)
 
 
@@ -183,9 +183,9 @@ def count_array(values: int, count: int, bits: int) -> int:
     x, y = shorts_at(values, count), words_at(bits, _WORDS)
     found = np.uint64(0)
     for i in range(count):
-        value = np.int64(x[i])
+        value = signed(x[i])
         found += (y[value >> 6] >> np.uint64(value & 63)) & np.uint64(1)
-    return np.int64(found)
+    return signed(found)
 
 
 @helper
@@ -204,8 +204,8 @@ def count_rows(values: int, count: int, bits: Any, inputs: int, plus: Any, minus
     x = shorts_at(values, count)
     found = 0
     for i in range(count):
-        row = row_of(np.int64(x[i]), bits, inputs)
-        found += np.int64((plus >> row) & np.uint64(1)) - np.int64((minus >> row) & np.uint64(1))
+        row = row_of(signed(x[i]), bits, inputs)
+        found += signed((plus >> row) & np.uint64(1)) - signed((minus >> row) & np.uint64(1))
     return found
 
 
@@ -215,7 +215,7 @@ def store_rows(values: int, count: int, bits: Any, inputs: int, table: Any, out:
     x, y = shorts_at(values, count), shorts_at(out, count)
     found = 0
     for i in range(count):
-        if (table >> row_of(np.int64(x[i]), bits, inputs)) & np.uint64(1):
+        if (table >> row_of(signed(x[i]), bits, inputs)) & np.uint64(1):
             y[found] = x[i]
             found += 1
     return found

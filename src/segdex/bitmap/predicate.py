@@ -15,6 +15,7 @@ they hold, while each value of an array costs one to two.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -22,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdex.bitmap import kernels_build
+from segdex.errors import CorruptError
 
 Words: TypeAlias = npt.NDArray[np.uint64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -90,8 +92,8 @@ def from_codes(codes: npt.NDArray[np.int32], ids: Ids, labels: int, count: int) 
     kernels_build.count_codes(ids, codes, chunks, cardinalities)
     words, starts = _laid_out(cardinalities.reshape(labels, chunks))
     kernels_build.fill_codes(ids, codes, chunks, starts, np.zeros(labels * chunks, np.int64), words)
-    ends = [*starts[1:].tolist(), len(words)]
-    return [Predicate(_sealed(words[start:end]), chunks) for start, end in zip(starts.tolist(), ends, strict=True)]
+    bounds = [*starts.tolist(), len(words)]
+    return [Predicate(_sealed(words[start:end]), chunks) for start, end in itertools.pairwise(bounds)]
 
 
 def from_words(bits: Words, count: int) -> Predicate:
@@ -135,7 +137,45 @@ def to_mask(predicate: Predicate, count: int) -> npt.NDArray[np.bool_]:
 
 def to_ids(predicate: Predicate) -> Ids:
     """The ids, ascending, uint32."""
-    return np.flatnonzero(to_mask(predicate, predicate.chunks * CHUNK)).astype(np.uint32)
+    ids = np.empty(len(predicate), np.uint32)
+    kernels_build.write_ids(to_words(predicate), ids)
+    return ids
+
+
+def has(predicate: Predicate, one: int) -> bool:
+    """Whether *one* is among the ids."""
+    entry = int(predicate.words[one // CHUNK])
+    cardinality, value = entry & _CARDINALITY, one % CHUNK
+    first = (entry >> CARDINALITY_BITS) * LINE_WORDS
+    if cardinality in (0, CHUNK):
+        return cardinality == CHUNK
+    if cardinality <= MOST_ARRAY:
+        values = predicate.words[first : first + -(-cardinality // 4)].view(np.uint16)[:cardinality]
+        place = int(np.searchsorted(values, np.uint16(value)))
+        return place < cardinality and int(values[place]) == value
+    return bool(int(predicate.words[first + value // 64]) >> value % 64 & 1)
+
+
+def from_stored(words: Words, count: int) -> Predicate:
+    """A predicate of *count* dense ids from words that were stored, checked completely.
+
+    Raises:
+        CorruptError: they are no predicate.
+    """
+    chunks = chunks_of(count)
+    if len(words) < chunks:
+        raise CorruptError("a predicate is cut short", found=f"{len(words)} words", allowed=f"{chunks} or more")
+    cardinalities = (words[:chunks] & np.uint64(_CARDINALITY)).astype(np.int64)
+    if chunks and int(cardinalities.max()) > CHUNK:
+        raise CorruptError("a chunk has too many ids", found=str(cardinalities.max()), allowed=f"at most {CHUNK}")
+    entries, length = _entries(cardinalities.reshape(1, -1))
+    if len(words) != int(length[0]) * LINE_WORDS:
+        raise CorruptError("a predicate has another length", found=str(len(words)), allowed=str(length[0] * LINE_WORDS))
+    wrong = np.flatnonzero(words[:chunks] != entries[0])
+    fault = int(wrong[0]) if len(wrong) else kernels_build.first_fault(words, chunks, count)
+    if fault >= 0 or words[chunks : -(-chunks // LINE_WORDS) * LINE_WORDS].any():
+        raise CorruptError("a container is not what its directory says", found=f"chunk {max(fault, 0)}")
+    return Predicate(words, chunks)
 
 
 def lines_of(cardinalities: Ints) -> Ints:
@@ -167,16 +207,21 @@ def _laid_out(cardinalities: Ints) -> tuple[Words, Ints]:
     Args:
         cardinalities: shape (predicates, chunks).
     """
-    predicates, chunks = cardinalities.shape
-    directory = -(-chunks // LINE_WORDS)
+    chunks = cardinalities.shape[1]
+    entries, lengths = _entries(cardinalities)
+    words = aligned_words(int(lengths.sum()) * LINE_WORDS)
+    starts = (np.cumsum(lengths) - lengths) * LINE_WORDS
+    words[(starts[:, np.newaxis] + np.arange(chunks)).ravel()] = entries.ravel()
+    return words, starts
+
+
+def _entries(cardinalities: Ints) -> tuple[Words, Ints]:
+    """The directories of predicates, shape (predicates, chunks), and how many lines each predicate takes."""
+    directory = -(-cardinalities.shape[1] // LINE_WORDS)
     lines = lines_of(cardinalities)
     offsets = directory + np.cumsum(lines, axis=1) - lines
-    starts = np.cumsum(directory + lines.sum(axis=1))
-    words = aligned_words(int(starts[-1]) * LINE_WORDS if predicates else 0)
-    starts = np.concatenate([np.zeros(1, np.int64), starts[:-1]])[:predicates] * LINE_WORDS
-    entries = (offsets << CARDINALITY_BITS) | cardinalities
-    words[(starts[:, np.newaxis] + np.arange(chunks)).ravel()] = entries.astype(np.uint64).ravel()
-    return words, starts
+    entries = ((offsets << CARDINALITY_BITS) | cardinalities).astype(np.uint64)
+    return entries, directory + lines.sum(axis=1)
 
 
 def _sealed(words: Words) -> Words:

@@ -61,6 +61,12 @@ class Program:
         """How many customers the program holds for."""
         return kernels_evaluate.count(self.address, 0, self.chunks) - self.outside
 
+    def contains(self, one: int) -> bool:
+        """Whether the program holds for the customer with dense id *one*: one chunk is evaluated."""
+        bits = aligned_words(CHUNK // 64)
+        kernels_evaluate.members(self.address, one // CHUNK, one // CHUNK + 1, bits)
+        return bool(int(bits[one % CHUNK // 64]) >> one % 64 & 1)
+
     def write_members(self) -> Words:
         """One bit a dense id, 1,024 words a chunk; where `outside` is not 0, ids outside the universe are set too."""
         bits = aligned_words(self.chunks * (CHUNK // 64))

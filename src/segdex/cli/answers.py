@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from segdex.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from segdex.bitmap.roaring import BitMap
-    from segdex.generation import Predicate
+    from segdex.bitmap.predicate import Predicate
+    from segdex.generation import PredicateName
     from segdex.index import Index
     from segdex.schema.model import Schema
 
@@ -125,8 +125,8 @@ def inspect(path: Path) -> Inspection:
     system = OperatingSystem()
     generation = generations.load(path)
     predicates = [
-        _predicate(predicate, generation.predicates[predicate])
-        for predicate in sorted(generation.predicates, key=lambda each: [part or "" for part in each])
+        _predicate(name, generation.predicates[name])
+        for name in sorted(generation.predicates, key=lambda each: [part or "" for part in each])
     ]
     return Inspection(
         as_of=clock.from_microseconds(generation.as_of),
@@ -142,10 +142,11 @@ def inspect(path: Path) -> Inspection:
     )
 
 
-def _predicate(predicate: Predicate, members: BitMap) -> PredicateFacts:
-    facts = members.get_statistics()
-    held = facts["n_bytes_array_containers"] + facts["n_bytes_run_containers"] + facts["n_bytes_bitset_containers"]
-    return PredicateFacts(*predicate, customers=len(members), containers=facts["n_containers"], bytes=held)
+def _predicate(name: PredicateName, members: Predicate) -> PredicateFacts:
+    from segdex.bitmap.predicate import CHUNK
+
+    mixed = int(((members.cardinalities > 0) & (members.cardinalities < CHUNK)).sum())
+    return PredicateFacts(*name, customers=len(members), containers=mixed, bytes=members.words.nbytes)
 
 
 def _declared(schema: Schema) -> dict[str, dict[str, str]]:

@@ -195,13 +195,14 @@ def explanation(found: Explanation, json: bool) -> None:
     if json:
         return as_json(found)
     rows = [
-        (Text(f"{'  ' * depth}{step.name}"), step.way, step.count, round(step.microseconds))
+        (Text(f"{'  ' * depth}{step.name}"), step.way, step.estimate, step.count, step.bytes, round(step.microseconds))
         for depth, step in _steps(found.plan)
     ]
     suppressed = f", {found.suppressed:,} of them suppressed on export" if found.suppressed else ""
     return text(
         f"{found.count:,} customers as of {found.as_of}, generation {found.generation}{suppressed}",
-        table(("step", "answered by", "customers", "µs"), rows),
+        table(("step", "answered by", "estimated", "customers", "bytes", "µs"), rows),
+        Text(f"evaluated as: {found.rewritten}  [truth tables: {found.tables}]"),
         *(Text(f"note: {note}") for note in found.notes),
     )
 

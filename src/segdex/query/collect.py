@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from segdex.bitmap import roaring
-from segdex.bitmap.roaring import BitMap
+from segdex.bitmap import kernels_collect
+from segdex.bitmap import predicate as hot
+from segdex.bitmap.predicate import Ids, Predicate
 from segdex.errors import ArgumentError, RuleError, listed, nearest
 from segdex.query.execute import Executor
 from segdex.rules import nodes
@@ -82,12 +83,12 @@ def column_of(text: str, executor: Executor) -> Column:
 
 def _segment_column(name: str, executor: Executor) -> Column:
     members = executor.members(executor.binder.bind_checked(nodes.Segment(name)))
-    codes = roaring.to_mask(members, executor.generation.count).astype(np.int32)
+    codes = hot.to_mask(members, executor.generation.count).astype(np.int32)
     return Column(ValueType("bool"), codes, BOOLEANS)
 
 
 def members(
-    chosen: BitMap,
+    chosen: Predicate,
     executor: Executor,
     columns: Sequence[str],
     limit: int | None,
@@ -100,13 +101,13 @@ def members(
         raise ArgumentError("columns", found=repr(columns), allowed=f"a list: [{columns!r}]")
     key = generation.catalog.schema.customers.key
     held = {name: column_of(name, executor) for name in columns if name != key}  # the key is there anyway
-    ids = roaring.to_ids(chosen)
+    ids = hot.to_ids(chosen)
     if order_by is not None:
         ids = _ordered(ids, column_of(order_by, executor), order_by, descending)
     ids = ids[:limit]
     names = [key, *held]
 
-    def batch(part: roaring.Ids) -> pa.RecordBatch:
+    def batch(part: Ids) -> pa.RecordBatch:
         arrays = [generation.keys.take(part), *(to_arrow(column, part) for column in held.values())]
         return pa.RecordBatch.from_arrays(arrays, names=names)
 
@@ -117,7 +118,7 @@ def members(
     return pa.RecordBatchReader.from_batches(batch(ids[:0]).schema, batches())
 
 
-def _ordered(ids: roaring.Ids, column: Column, name: str, descending: bool) -> roaring.Ids:
+def _ordered(ids: Ids, column: Column, name: str, descending: bool) -> Ids:
     """Ids by their values, then those outside a declared order, then missing ones; ties by id."""
     if column.offsets is not None:
         raise ArgumentError(f"members cannot be ordered by {name!r}", found="tags")
@@ -132,21 +133,20 @@ def _ordered(ids: roaring.Ids, column: Column, name: str, descending: bool) -> r
     return ids[np.lexsort((-keys if descending else keys, last))]
 
 
-def count_by(chosen: BitMap, executor: Executor, name: str, text: str) -> CountBy:
+def count_by(chosen: Predicate, executor: Executor, name: str, text: str) -> CountBy:
     """How the members in *chosen* spread over the labels of *name*."""
     column = column_of(name, executor)
     if column.dictionary is None:
         raise ArgumentError(
             f"{name!r} has no labels to count by", found=column.type.kind, hint="declare a band over it"
         )
-    ids = roaring.to_ids(chosen)
     labels = column.dictionary.to_pylist()
-    if column.offsets is not None:
-        counts, missing = _tag_counts(column, ids, len(labels))
+    found = np.zeros(len(labels) + 1, np.int64)
+    if column.offsets is None:
+        kernels_collect.count_by_code(hot.to_words(chosen), column.data, found)
     else:
-        codes = column.data[ids]
-        counts = np.bincount(codes[codes >= 0], minlength=len(labels))
-        missing = int((codes < 0).sum())
+        kernels_collect.count_by_tag(hot.to_words(chosen), column.offsets, column.data, found)
+    missing, counts = int(found[0]), found[1:]
     places = order_ranks(column) if column.type.order is not None else np.zeros(len(labels), np.int64)
     placed = sorted(range(len(labels)), key=lambda i: (places[i] < 0, places[i], i))
     least = executor.generation.catalog.schema.privacy.minimum_count
@@ -154,15 +154,6 @@ def count_by(chosen: BitMap, executor: Executor, name: str, text: str) -> CountB
     shown = {labels[i] if labels[i] != "missing" else "'missing'": int(counts[i]) for i in placed}
     shown["missing"] = missing
     return CountBy(text, name, {label: None if 0 < n < least else n for label, n in shown.items()})
-
-
-def _tag_counts(column: Column, ids: roaring.Ids, labels: int) -> tuple[np.ndarray[Any, Any], int]:
-    assert column.offsets is not None
-    starts, ends = column.offsets[ids], column.offsets[ids.astype(np.int64) + 1]
-    lengths = ends - starts
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths) + np.repeat(starts, lengths)
-    codes = column.data[within]
-    return np.bincount(codes[codes >= 0], minlength=labels), int((codes < 0).sum())
 
 
 def customer(at: int, executor: Executor) -> Customer:
@@ -192,7 +183,8 @@ def customer(at: int, executor: Executor) -> Customer:
 def segments_of(at: int, executor: Executor) -> tuple[str, ...]:
     """The names of the segments that the customer with dense id *at* is in, as declared."""
     names = executor.generation.catalog.schema.segments
-    return tuple(name for name in names if at in executor.members(executor.binder.bind_checked(nodes.Segment(name))))
+    bound = {name: executor.binder.bind_checked(nodes.Segment(name)) for name in names}
+    return tuple(name for name in names if executor.plan(bound[name]).program.contains(at))
 
 
 def _codes(family: Family, at: int) -> list[int]:

@@ -84,7 +84,8 @@ def ranges(formula: Formula, cardinalities: Callable[[Leaf], Counts], universe: 
             case And():
                 found[part] = _intersection(inner, universe)
             case Or():
-                found[part] = _complement(_intersection([_complement(each, universe) for each in inner], universe), universe)
+                complements = [_complement(each, universe) for each in inner]
+                found[part] = _complement(_intersection(complements, universe), universe)
             case _:
                 raise AssertionError(type(part).__name__)
     return found

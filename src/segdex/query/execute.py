@@ -1,29 +1,61 @@
-"""A bound rule to a set of customers, by plain Roaring algebra.
+"""A bound rule to a plan, and a plan to counts and members.
 
-This is the obvious path: every operator is one operation on sets. It stays as the oracle of any faster engine.
+Resolving a bound rule gives a formula over sets; rewriting makes it smaller; covering it with truth tables gives a
+program for the kernels. Leaves that no precomputed predicate answers are computed from values, and remembered.
 """
 
 from __future__ import annotations
 
-import time
-from functools import reduce
-from operator import and_
+import dataclasses
+from collections.abc import Callable
+from typing import TypeAlias
 
-from segdex.bitmap import roaring
-from segdex.bitmap.roaring import BitMap
+import numpy as np
+
+from segdex.bitmap import predicate as hot
+from segdex.bitmap.predicate import Ids, Predicate
+from segdex.bitmap.program import Program, assemble
 from segdex.errors import LimitError
-from segdex.generation import Generation
-from segdex.query.bind import All, Binder, Bound, Every, ForAny, Leaf, Named, Some, Without, substitute
+from segdex.generation import Generation, PredicateName
+from segdex.query.bind import All, Binder, Bound, Every, ForAny, Named, Some, Without, substitute
+from segdex.query.bind import Leaf as BoundLeaf
+from segdex.query.cover import cover
 from segdex.query.customers import Customers
-from segdex.query.explain import Step
-from segdex.query.leaves import leaf_set, references
+from segdex.query.estimate import Counts, Estimate, estimate, expected
+from segdex.query.formula import EVERYONE, NOBODY, And, Formula, Leaf, Or, Truth, leaves, negated
+from segdex.query.leaves import leaf_formula, leaf_mask, references
 from segdex.query.remember import Remembered
+from segdex.query.rewrite import rewrite
 from segdex.rules import nodes
+from segdex.values.column import Mask
+from segdex.values.family import Family
 
 MOST_COMBINATIONS = 200_000
 """How many categories, or combinations of them, one ``any c (…)`` may try; each takes some 50 microseconds."""
 MOST_BYTES = 256 << 20
-"""How many bytes of sets a generation remembers; ten million customers fill at most 1.25 MB with one."""
+"""How many bytes of computed sets a generation remembers; ten million customers fill at most 1.25 MB with one."""
+_ALWAYS_SMALL = 6
+
+Sets: TypeAlias = dict[Leaf, Predicate]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+    """How a rule is answered.
+
+    Attributes:
+        formula: the rule over sets, rewritten.
+        sets: the predicate of each leaf.
+        program: what the kernels run.
+    """
+
+    formula: Formula
+    sets: Sets
+    program: Program
+
+    def count(self) -> int:
+        """How many customers the rule holds for."""
+        return self.program.count()
 
 
 class Executor:
@@ -33,97 +65,77 @@ class Executor:
         self.generation = generation
         self.customers = Customers(generation)
         self.binder = Binder(generation.catalog)
-        self._sets: Remembered[tuple[BitMap, str]] = Remembered(MOST_BYTES, lambda held: roaring.size_of(held[0]))
+        self._computed: Remembered[tuple[Predicate, str]] = Remembered(MOST_BYTES, lambda held: held[0].words.nbytes)
+        self._everyone = len(generation.universe) == generation.count
+        self._universe = generation.universe.cardinalities.astype(np.float64)
 
-    def members(self, bound: Bound) -> BitMap:
-        """The customers of the universe that the rule holds for."""
-        match bound:
-            case Every():
-                return self.generation.universe
-            case Leaf(rule, text):
-                return self._leaf(rule, text)[0]
-            case All(parts):
-                return self._intersection(parts)
-            case Some(parts):
-                return roaring.union(self.members(part) for part in parts)
-            case Without(part):
-                return self.generation.universe - self.members(part)
-            case Named(name, part):
-                return self._sets.get(f"segment:{name}", lambda: (self.members(part), "segment"))[0]
-            case ForAny(_, _, text):
-                return self._sets.get(f"any:{text}", lambda: (self._for_any(bound), "categories"))[0]
+    def plan(self, bound: Bound) -> Plan:
+        """Resolve, rewrite and cover a bound rule."""
+        resolved = _Resolved(self)
+        return self.plan_of(resolved.formula(bound), resolved.sets)
+
+    def plan_of(self, formula: Formula, sets: Sets) -> Plan:
+        """Rewrite and cover a formula over *sets*."""
+        facts = _Facts(self.generation, sets)
+        formula = rewrite(formula, facts)
+        for leaf in leaves(formula):
+            if leaf not in sets:  # a rule has put a wider predicate in the place of several
+                facts.find(leaf)
+        small = len(leaves(formula)) <= _ALWAYS_SMALL
+        sizes = {} if small else expected(formula, lambda leaf: _counts(sets[leaf]), self._universe)
+        held, tables = cover(formula, sizes)
+        generation = self.generation
+        operands = [sets[leaf] for leaf in held]
+        return Plan(formula, sets, assemble(operands, tables, generation.count, len(generation.universe)))
 
     def count(self, bound: Bound) -> int:
         """How many customers the rule holds for."""
-        match bound:
-            case All((left, Without(right))):
-                return self.members(left).difference_cardinality(self.members(right))
-            case All((left, right)):
-                return self.members(left).intersection_cardinality(self.members(right))
-            case Some((left, right)):
-                return self.members(left).union_cardinality(self.members(right))
-            case Without(part):
-                return len(self.generation.universe) - self.count(part)
-            case _:
-                return len(self.members(bound))
+        return self.plan(bound).count()
 
-    def trace(self, bound: Bound, seen: set[str] | None = None) -> Step:
-        """Run the rule step by step, with the count, the time and the way of each; a segment is opened once."""
-        seen = set() if seen is None else seen
-        started = time.perf_counter()
-        way = "algebra"
-        inner: tuple[Step, ...] = ()
-        match bound:
-            case Every():
-                name, way = "everyone", "universe"
-            case Leaf(rule, text):
-                name, way = text, self._leaf(rule, text)[1]
-            case ForAny(_, _, text):
-                name, way = text, "categories"
-            case All(parts):
-                name, inner = "and", tuple(self.trace(part, seen) for part in parts)
-            case Some(parts):
-                name, inner = "or", tuple(self.trace(part, seen) for part in parts)
-            case Without(part):
-                name, inner = "not", (self.trace(part, seen),)
-            case Named(segment, part):
-                name = f"segment {segment!r}"
-                if segment not in seen:
-                    seen.add(segment)
-                    inner = (self.trace(part, seen),)
-        found = len(self.members(bound))
-        return Step(name, way, found, (time.perf_counter() - started) * 1e6, inner)
+    def members(self, bound: Bound) -> Predicate:
+        """The customers that the rule holds for."""
+        return self.members_of(self.plan(bound))
 
-    def _intersection(self, parts: tuple[Bound, ...]) -> BitMap:
-        """What is not negated is intersected, smallest first; what is negated is taken away."""
-        kept = sorted((self.members(part) for part in parts if not isinstance(part, Without)), key=len)
-        found = reduce(and_, kept) if kept else self.generation.universe
-        for part in parts:
-            if isinstance(part, Without):
-                found = found - self.members(part.part)
-        return found
+    def members_of(self, plan: Plan) -> Predicate:
+        """The customers that a plan finds."""
+        if isinstance(plan.formula, Leaf):
+            return plan.sets[plan.formula]
+        bits = plan.program.write_members()
+        if plan.program.outside:
+            bits &= hot.to_words(self.generation.universe)
+        return hot.from_words(bits, self.generation.count)
 
-    def _combinations(self, rule: nodes.Node) -> int:
-        """How often the innermost rule is asked for each time that *rule* is."""
-        inner = max((self._combinations(child) for child in nodes.children(rule)), default=1)
-        if not isinstance(rule, nodes.ForAny):
-            return inner
-        chosen = nodes.Variable(rule.variable)
-        items = [node for node in nodes.walk(rule.rule) if isinstance(node, nodes.Item) and node.key == chosen]
-        return inner * max(len(self.customers.categories(items)), 1)
+    def ids(self, plan: Plan) -> Ids:
+        """The dense ids that a plan finds, ascending."""
+        return hot.to_ids(self.members_of(plan))
 
-    def _leaf(self, rule: nodes.Rule, text: str) -> tuple[BitMap, str]:
-        def compute() -> tuple[BitMap, str]:
-            found, way = leaf_set(rule, self.generation, self.customers)
-            return found & self.generation.universe, way
+    def estimate(self, plan: Plan) -> Estimate:
+        """How many customers a plan finds, about, without running it."""
+        return estimate(plan.formula, lambda leaf: _counts(plan.sets[leaf]), self._universe)
 
-        return self._sets.get(f"leaf:{text}", compute)
+    def way_of(self, text: str) -> str | None:
+        """How the leaf *text* was computed, in a word; None where it was not."""
+        held = self._computed.peek(text)
+        return held[1] if held else None
 
-    def _for_any(self, bound: ForAny) -> BitMap:
+    # --- leaves that are computed ---
+
+    def computed(self, text: str, compute: Callable[[], tuple[Mask, str]]) -> tuple[Predicate, str]:
+        """A set that is remembered under *text*, and how it was found, in a word."""
+
+        def predicate() -> tuple[Predicate, str]:
+            mask, way = compute()
+            if not self._everyone:
+                mask &= hot.to_mask(self.generation.universe, self.generation.count)
+            return hot.from_mask(mask), way
+
+        return self._computed.get(text, predicate)
+
+    def for_any(self, bound: ForAny) -> tuple[Mask, str]:
         """The union over categories; a comparison of one family with constants looks at all pairs at once."""
         items = [node for node in nodes.walk(bound.rule) if isinstance(node, nodes.Item)]
         if bound.variable is None and len(references(bound.rule)) == 1:
-            return leaf_set(bound.rule, self.generation, self.customers)[0] & self.generation.universe
+            return leaf_mask(bound.rule, self.generation, self.customers)
         key = nodes.AnyCategory if bound.variable is None else nodes.Variable
         ranged = [item for item in items if isinstance(item.key, key)]
         if bound.variable is not None:
@@ -137,8 +149,103 @@ class Executor:
                 allowed=f"{MOST_COMBINATIONS:,}",
                 hint="put less inside one another with 'any'",
             )
-        found = BitMap()
+        found = np.zeros(self.generation.count, np.bool_)
         for category in categories:
             part = self.binder.bind_checked(substitute(bound.rule, bound.variable, category))
-            found |= self.members(part)
+            found |= hot.to_mask(self.members(part), self.generation.count)
+        return found, "categories"
+
+    def _combinations(self, rule: nodes.Node) -> int:
+        """How often the innermost rule is asked for each time that *rule* is."""
+        inner = max((self._combinations(child) for child in nodes.children(rule)), default=1)
+        if not isinstance(rule, nodes.ForAny):
+            return inner
+        chosen = nodes.Variable(rule.variable)
+        items = [node for node in nodes.walk(rule.rule) if isinstance(node, nodes.Item) and node.key == chosen]
+        return inner * max(len(self.customers.categories(items)), 1)
+
+
+class _Resolved:
+    """One rule's formula, and the predicates of its leaves, while it is made."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._segments: dict[str, Formula] = {}
+        self.sets: Sets = {}
+
+    def formula(self, bound: Bound) -> Formula:
+        """*bound* as a formula; a segment that is used twice is one formula."""
+        match bound:
+            case Every():
+                return EVERYONE
+            case All(parts):
+                return And(tuple(self.formula(part) for part in parts))
+            case Some(parts):
+                return Or(tuple(self.formula(part) for part in parts))
+            case Without(part):
+                return negated(self.formula(part))
+            case Named(name, part):
+                if name not in self._segments:
+                    self._segments[name] = self.formula(part)
+                return self._segments[name]
+            case BoundLeaf(rule, text):
+                return self._leaf(rule, text)
+            case ForAny(_, _, text):
+                return self._computed(f"any:{text}", lambda: self._executor.for_any(bound))
+
+    def _leaf(self, rule: nodes.Rule, text: str) -> Formula:
+        executor = self._executor
+        found = leaf_formula(rule, executor.generation, executor.customers)
+        if found is None:
+            return self._computed(text, lambda: leaf_mask(rule, executor.generation, executor.customers))
+        for leaf in leaves(found):
+            assert isinstance(leaf.name, PredicateName)
+            self.sets[leaf] = executor.generation.predicates[leaf.name]
         return found
+
+    def _computed(self, text: str, compute: Callable[[], tuple[Mask, str]]) -> Formula:
+        leaf = Leaf(text)
+        self.sets[leaf], _ = self._executor.computed(text, compute)
+        return leaf
+
+
+class _Facts:
+    """What a generation knows of the leaves of one rule."""
+
+    def __init__(self, generation: Generation, sets: Sets) -> None:
+        self._generation = generation
+        self._sets = sets
+
+    def find(self, leaf: Leaf) -> Predicate:
+        """The predicate of a leaf, which is kept with the others of the rule."""
+        if leaf not in self._sets:
+            assert isinstance(leaf.name, PredicateName)
+            self._sets[leaf] = self._generation.predicates[leaf.name]
+        return self._sets[leaf]
+
+    def constant(self, leaf: Leaf) -> Truth | None:
+        """Everyone or nobody, where the leaf is that."""
+        cardinality = len(self.find(leaf))
+        if cardinality == 0:
+            return NOBODY
+        return EVERYONE if cardinality == len(self._generation.universe) else None
+
+    def group(self, leaf: Leaf) -> tuple[str, str | None] | None:
+        """Labels of one name, and bands of one category, have no customer in common; tags may."""
+        name = leaf.name
+        if not isinstance(name, PredicateName) or name.label is None:
+            return None
+        held = self._generation.values[name.name]
+        return None if not isinstance(held, Family) and held.offsets is not None else (name.name, name.category)
+
+    def whole(self, leaf: Leaf) -> tuple[Leaf, int] | None:
+        """Those with a known value, for the labels of a column; the pairs of a family do not cover its presence."""
+        assert isinstance(leaf.name, PredicateName)
+        labels = self._generation.labels(leaf.name.name)
+        if labels is None or isinstance(self._generation.values[leaf.name.name], Family):
+            return None
+        return Leaf(PredicateName(leaf.name.name)), len(labels)
+
+
+def _counts(predicate: Predicate) -> Counts:
+    return predicate.cardinalities.astype(np.float64)

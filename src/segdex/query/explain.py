@@ -1,4 +1,4 @@
-"""What is told about a rule: how it was run, and whether it can be."""
+"""What is told about a rule: how it is run, and whether it can be."""
 
 from __future__ import annotations
 
@@ -8,25 +8,30 @@ from collections.abc import Iterator
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a plan.
+    """One step of a rule.
 
     Attributes:
         name: the operation, or the text of a leaf.
-        way: how it was answered: ``predicates``, ``pairs``, ``values``, ``categories``, ``algebra``, ``universe``.
+        way: how it is answered: ``predicates``, ``pairs``, ``values``, ``categories``, ``algebra``, ``universe``.
+        estimate: about how many customers it was expected to hold for.
         count: how many customers of the universe it holds for.
-        microseconds: the time it took, its parts included; a step that was remembered takes next to none.
+        bytes: how many bytes of containers its predicates have.
+        microseconds: the time to count it by itself, once planned and computed.
         parts: the steps it is made of.
     """
 
     name: str
     way: str
+    estimate: int
     count: int
+    bytes: int
     microseconds: float
     parts: tuple[Step, ...] = ()
 
     def lines(self, depth: int = 0) -> Iterator[str]:
         """The step and its parts as lines of text, parts indented."""
-        yield f"{'  ' * depth}{self.name}  [{self.way}]  {self.count:,}  {self.microseconds:,.0f} µs"
+        told = f"{self.count:,} (estimated {self.estimate:,})  {self.bytes:,} bytes  {self.microseconds:,.1f} µs"
+        yield f"{'  ' * depth}{self.name}  [{self.way}]  {told}"
         for part in self.parts:
             yield from part.lines(depth + 1)
 
@@ -39,7 +44,9 @@ class Explanation:
         rule: the rule's text.
         count: the exact count, suppression not applied.
         suppressed: how many of these the index's suppression segments would hold back on export.
-        plan: the steps.
+        plan: the steps, as the rule is written.
+        rewritten: what is evaluated: the rule over sets, after rewriting.
+        tables: how many truth tables that takes.
         notes: what a reader should know: unseen categories, missing values left out.
         as_of: the clock, ISO 8601.
         generation: the number of the generation.
@@ -49,6 +56,8 @@ class Explanation:
     count: int
     suppressed: int
     plan: Step
+    rewritten: str
+    tables: int
     notes: tuple[str, ...]
     as_of: str
     generation: int
@@ -57,7 +66,9 @@ class Explanation:
         head = f"{self.rule}\n{self.count:,} customers as of {self.as_of}"
         if self.suppressed:
             head += f", {self.suppressed:,} of them suppressed on export"
-        return "\n".join([head, *self.plan.lines(), *(f"note: {note}" for note in self.notes)])
+        tables = "1 truth table" if self.tables == 1 else f"{self.tables} truth tables"
+        plan = f"evaluated as: {self.rewritten}  [{tables}]"
+        return "\n".join([head, *self.plan.lines(), plan, *(f"note: {note}" for note in self.notes)])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ what it has seen.
 
 >>> a, b, c = Leaf("a"), Leaf("b"), Leaf("c")
 >>> str(Or((And((a, Not(b))), c)))
-'a & ~b | c'
+'a and not b or c'
 >>> str(And((a, Or((b, c)))))
-'a & (b | c)'
+'a and (b or c)'
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Not(Formula):
         return self.parts[0]
 
     def __str__(self) -> str:
-        return f"~{_inside(self.part, And, Or)}"
+        return f"not {_inside(self.part, And, Or)}"
 
 
 class And(Formula):
@@ -99,7 +99,7 @@ class And(Formula):
         super().__init__(parts)
 
     def __str__(self) -> str:
-        return " & ".join(_inside(part, And, Or) for part in self.parts)
+        return " and ".join(_inside(part, And, Or) for part in self.parts)
 
 
 class Or(Formula):
@@ -111,7 +111,7 @@ class Or(Formula):
         super().__init__(parts)
 
     def __str__(self) -> str:
-        return " | ".join(_inside(part, Or) for part in self.parts)
+        return " or ".join(_inside(part, Or) for part in self.parts)
 
 
 EVERYONE, NOBODY = Truth(True), Truth(False)
@@ -153,6 +153,22 @@ def walk(formula: Formula) -> Iterator[Formula]:
             seen.add(part)
             left.append((part, True))
             left.extend((each, False) for each in reversed(part.parts))
+
+
+def told(formula: Formula, most: int = 1000) -> str:
+    """The formula as text, or what it amounts to where that would be long: shared parts are written once a use.
+
+    >>> told(And((Leaf("a"), Leaf("b"))), most=3)
+    'a and b'
+    >>> told(And((Leaf("a"), Leaf("b"))), most=2)
+    '3 parts over 2 sets'
+    """
+    uses: dict[Formula, int] = {}
+    for part in walk(formula):
+        uses[part] = 1 + sum(uses[each] for each in part.parts)
+    if uses[formula] > most:
+        return f"{len(uses):,} parts over {len(leaves(formula)):,} sets"
+    return str(formula)
 
 
 def rebuilt(formula: Formula, parts: tuple[Formula, ...]) -> Formula:

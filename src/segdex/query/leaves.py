@@ -1,31 +1,57 @@
-"""The set of customers of one leaf: from precomputed sets, from the pairs of a family, or by comparing all values."""
+"""Leaves of a rule as sets: a formula over precomputed predicates, or a mask from pairs of a family or all values."""
 
 from __future__ import annotations
 
 import dataclasses
-from functools import reduce
-from operator import and_
+from collections.abc import Iterable
 
 import numpy as np
 
-from segdex.bitmap import roaring
-from segdex.bitmap.roaring import BitMap
-from segdex.generation import Generation, Predicate
+from segdex.generation import Generation, PredicateName
 from segdex.query.customers import Customers, Labels, Pairs
+from segdex.query.formula import NOBODY, And, Formula, Leaf, Not, Or
 from segdex.rules import nodes
 from segdex.values import masks
-from segdex.values.column import Column
+from segdex.values.column import Column, Mask
 from segdex.values.compare import as_kept
 from segdex.values.family import Family
 
+Ids = np.ndarray
 
-def leaf_set(rule: nodes.Rule, generation: Generation, customers: Customers) -> tuple[BitMap, str]:
-    """The customers that *rule* holds for, not narrowed to the universe, and how they were found, in a word."""
-    for means, way in ((_from_predicates, "predicates"), (_from_pairs, "pairs")):
-        found = means(rule, generation, customers)
-        if found is not None:
-            return found, way
-    return roaring.from_mask(masks.leaf(rule, customers)), "values"
+MOST_UNITED = 256
+"""More labels than this are looked up in the column instead: each adds a predicate to every chunk's work."""
+
+
+def leaf_formula(rule: nodes.Rule, generation: Generation, customers: Customers) -> Formula | None:
+    """*rule* over precomputed predicates, each a leaf named by its `PredicateName`; None where they cannot tell."""
+    match references(rule):
+        case [nodes.Name(name)]:
+            category = None
+        case [nodes.Item(nodes.Name(name), nodes.Text(category))]:
+            pass
+        case _:
+            return None
+    held = generation.values.get(name)
+    present = PredicateName(name)
+    if held is None or present not in generation.predicates:
+        return None
+    if isinstance(held, Column) and isinstance(rule, nodes.Known | nodes.Missing):
+        if not isinstance(rule.value, nodes.Name):
+            return None  # arithmetic may be missing where its parts are known
+        return Leaf(present) if isinstance(rule, nodes.Known) else Not(Leaf(present))
+    labels = generation.labels(name)
+    if labels is None:
+        return None
+    if isinstance(rule, nodes.Has):
+        return _tagged(rule, name, labels, generation)
+    if isinstance(held, Family):
+        return _banded(rule, name, category, held, generation, customers)
+    holds = masks.leaf(rule, Labels(held, customers))
+    chosen = [label for label, is_in in zip(labels, holds, strict=True) if is_in]
+    others = [label for label, is_in in zip(labels, holds, strict=True) if not is_in]
+    if held.offsets is None and len(others) < len(chosen):
+        return _less(Leaf(present), _united(name, others, generation))
+    return _united(name, chosen, generation) if len(chosen) <= MOST_UNITED else None
 
 
 def references(rule: nodes.Rule) -> list[nodes.Name | nodes.Item | nodes.Call]:
@@ -43,55 +69,34 @@ def references(rule: nodes.Rule) -> list[nodes.Name | nodes.Item | nodes.Call]:
     return found
 
 
-# --- from precomputed sets ---------------------------------------------------------------------------------------
+def _united(name: str, labels: Iterable[str], generation: Generation, category: str | None = None) -> Formula:
+    names = (PredicateName(name, label, category) for label in labels)
+    parts: list[Formula] = [Leaf(each) for each in names if each in generation.predicates]
+    return Or(tuple(parts)) if parts else NOBODY
 
 
-def _from_predicates(rule: nodes.Rule, generation: Generation, customers: Customers) -> BitMap | None:
-    match references(rule):
-        case [nodes.Name(name)]:
-            category = None
-        case [nodes.Item(nodes.Name(name), nodes.Text(category))]:
-            pass
-        case _:
-            return None
-    held = generation.values.get(name)
-    present = generation.predicates.get(Predicate(name))
-    if held is None or present is None:
-        return None
-    if isinstance(held, Column) and isinstance(rule, nodes.Known | nodes.Missing):
-        if not isinstance(rule.value, nodes.Name):
-            return None  # arithmetic may be missing where its parts are known
-        return present if isinstance(rule, nodes.Known) else generation.universe - present
-    labels = generation.labels(name)
-    if labels is None:
-        return None
-    if isinstance(rule, nodes.Has):
-        return _tagged(rule, name, labels, generation)
-    if isinstance(held, Family):
-        return _banded(rule, name, category, held, generation, customers)
-    holds = masks.leaf(rule, Labels(held, customers))
-    return _labelled(name, [label for label, is_in in zip(labels, holds, strict=True) if is_in], generation)
+def _less(whole: Formula, part: Formula) -> Formula:
+    return whole if part == NOBODY else And((whole, Not(part)))
 
 
-def _labelled(name: str, labels: list[str], generation: Generation, category: str | None = None) -> BitMap:
-    sets = (generation.predicates.get(Predicate(name, label, category)) for label in labels)
-    return roaring.union(each for each in sets if each is not None)
-
-
-def _tagged(rule: nodes.Has, name: str, labels: tuple[str, ...], generation: Generation) -> BitMap:
+def _tagged(rule: nodes.Has, name: str, labels: tuple[str, ...], generation: Generation) -> Formula | None:
     held = generation.values[name]
     assert isinstance(held, Column)
-    wanted = set(as_kept(held, rule.values).to_pylist())
-    sets = [generation.predicates[Predicate(name, tag)] for tag in wanted if tag in labels]
+    wanted = dict.fromkeys(as_kept(held, rule.values).to_pylist())
+    known = set(labels)
+    tags = [tag for tag in wanted if tag in known]
+    if len(tags) > MOST_UNITED:
+        return None
     if rule.mode == "all":
-        return reduce(and_, sets) if sets and len(sets) == len(wanted) else BitMap()
-    tagged = roaring.union(sets)
-    return tagged if rule.mode == "any" else generation.predicates[Predicate(name)] - tagged
+        parts = tuple(Leaf(PredicateName(name, tag)) for tag in tags)
+        return And(parts) if parts and len(parts) == len(wanted) else NOBODY
+    tagged = _united(name, tags, generation)
+    return tagged if rule.mode == "any" else _less(Leaf(PredicateName(name)), tagged)
 
 
 def _banded(
     rule: nodes.Rule, name: str, category: str | None, bands: Family, generation: Generation, customers: Customers
-) -> BitMap | None:
+) -> Formula | None:
     """Members of bands of one category. The band of customers without a pair is not stored: it is what remains."""
     if isinstance(rule, nodes.Known | nodes.Missing) or category is None:
         return None
@@ -102,15 +107,21 @@ def _banded(
     rest = labels[int(bands.rest)] if bands.rest >= 0 else None
     chosen = {label for label, is_in in zip(labels, holds, strict=True) if is_in}
     if rest is None or rest not in chosen:
-        return _labelled(name, sorted(chosen), generation, category)
+        return _united(name, sorted(chosen), generation, category)
     others = [label for label in labels if label not in chosen]
-    return generation.predicates[Predicate(name)] - _labelled(name, others, generation, category)
+    return _less(Leaf(PredicateName(name)), _united(name, others, generation, category))
 
 
-# --- from the pairs of a family ----------------------------------------------------------------------------------
+# --- from values -------------------------------------------------------------------------------------------------
 
 
-def _from_pairs(rule: nodes.Rule, generation: Generation, customers: Customers) -> BitMap | None:
+def leaf_mask(rule: nodes.Rule, generation: Generation, customers: Customers) -> tuple[Mask, str]:
+    """Where *rule* holds, shape (customers,), by comparing values; and how, in a word: ``pairs`` or ``values``."""
+    found = _from_pairs(rule, generation, customers)
+    return (masks.leaf(rule, customers), "values") if found is None else (found, "pairs")
+
+
+def _from_pairs(rule: nodes.Rule, generation: Generation, customers: Customers) -> Mask | None:
     """A comparison of one value of a family with constants: the pairs decide, and once for all those without one."""
     match references(rule):
         case [nodes.Item(_, key) as item]:
@@ -125,25 +136,24 @@ def _from_pairs(rule: nodes.Rule, generation: Generation, customers: Customers) 
         pairs, categories = slice(*family.offsets[code : code + 2]) if code >= 0 else slice(0, 0), 1
     column = dataclasses.replace(family.column, data=family.column.data[pairs])
     ids = family.customers[pairs]
-    found = roaring.from_ids(np.unique(ids[masks.leaf(rule, Pairs(column, customers))]))
+    found = np.zeros(generation.count, np.bool_)
+    found[ids[masks.leaf(rule, Pairs(column, customers))]] = True
     if categories:
-        found |= _without_pairs(rule, family, ids, categories, generation, customers)
+        _add_without_pairs(found, rule, family, ids, categories, customers)
     return found
 
 
-def _without_pairs(
-    rule: nodes.Rule, family: Family, ids: roaring.Ids, categories: int, generation: Generation, customers: Customers
-) -> BitMap:
-    """The customers for whom *rule* holds in a category in which they have no pair."""
+def _add_without_pairs(
+    found: Mask, rule: nodes.Rule, family: Family, ids: Ids, categories: int, customers: Customers
+) -> None:
+    """Add the customers for whom *rule* holds in a category in which they have no pair."""
     nobody = family.column.take(np.array([-1], np.int64))
     rest = dataclasses.replace(family.column, data=np.full_like(nobody.data, family.rest))
     held_by_rest = bool(masks.leaf(rule, Pairs(rest, customers))[0])
     held_by_missing = bool(masks.leaf(rule, Pairs(nobody, customers))[0])
-    if not (held_by_rest or held_by_missing):
-        return BitMap()
-    lacking = np.bincount(ids, minlength=generation.count) < categories
+    if not held_by_rest and (family.among is None or not held_by_missing):
+        return
+    lacking = np.bincount(ids, minlength=len(found)) < categories
     if family.among is not None:
         lacking &= (family.among & held_by_rest) | (~family.among & held_by_missing)
-    elif not held_by_rest:
-        return BitMap()
-    return roaring.from_mask(lacking)
+    found |= lacking

@@ -51,7 +51,7 @@ def push_not(formula: Formula, _facts: Facts) -> Formula:
 
     >>> a, b = Leaf("a"), Leaf("b")
     >>> str(push_not(Not(And((a, Not(b)))), None))
-    '~a | b'
+    'not a or b'
     """
     made: dict[Formula, tuple[Formula, Formula]] = {}  # each part as it is, and negated
     for part in walk(formula):
@@ -73,7 +73,7 @@ def flatten(formula: Formula, _facts: Facts) -> Formula:
 
     >>> a, b, c = Leaf("a"), Leaf("b"), Leaf("c")
     >>> str(flatten(And((a, And((b, c)))), None))
-    'a & b & c'
+    'a and b and c'
     """
 
     def change(part: Formula) -> Formula:
@@ -113,7 +113,7 @@ def duplicates(formula: Formula, _facts: Facts) -> Formula:
 
     >>> a, b = Leaf("a"), Leaf("b")
     >>> str(duplicates(And((a, b, a)), None))
-    'a & b'
+    'a and b'
     >>> str(duplicates(Or((a, b, Not(a))), None))
     'everyone'
     """
@@ -165,7 +165,7 @@ def _disjoint(part: Formula, facts: Facts) -> Formula:
         if len(set(inside)) > 1:
             return EVERYONE if dual else NOBODY
         if inside:  # to be in one band is to be in no other
-            leaf = inside[0].part if dual else inside[0]
+            leaf = inside[0].parts[0] if dual else inside[0]
             drop.update(each for each in outside if (each if dual else each.parts[0]) != leaf)
         elif outside:
             one = outside[0] if dual else outside[0].parts[0]
@@ -186,7 +186,7 @@ def absorption(formula: Formula, _facts: Facts) -> Formula:
     >>> str(absorption(And((a, Or((a, b)))), None))
     'a'
     >>> str(absorption(Or((And((a, b)), And((a, b, c)))), None))
-    'a & b'
+    'a and b'
     """
 
     def change(part: Formula) -> Formula:
@@ -213,7 +213,7 @@ def factor(formula: Formula, _facts: Facts) -> Formula:
 
     >>> a, b, c = Leaf("a"), Leaf("b"), Leaf("c")
     >>> str(factor(Or((And((a, b)), And((a, c)))), None))
-    'a & (b | c)'
+    'a and (b or c)'
     """
 
     def change(part: Formula) -> Formula:
@@ -259,7 +259,7 @@ def _of(part: Formula, parts: Iterable[Formula]) -> Formula:
         return held[0]
     if not held:
         return EVERYONE if isinstance(part, And) else NOBODY
-    return part if held == part.parts else type(part)(held)  # type: ignore[call-arg, arg-type]
+    return part if held == part.parts else type(part)(held)
 
 
 class _NoFacts:

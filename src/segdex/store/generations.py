@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from segdex.bitmap import portable, roaring
-from segdex.bitmap.roaring import BitMap
+from segdex.bitmap import predicate as hot
+from segdex.bitmap.predicate import Predicate
 from segdex.errors import CorruptError, SegdexError
-from segdex.generation import Generation, Predicate, Values
+from segdex.generation import Generation, PredicateName, Values
 from segdex.schema.catalog import Catalog
 from segdex.schema.load import load as load_schema
 from segdex.schema.types import ValueType
@@ -67,9 +67,9 @@ def _write(generation: Generation, writer: Writer) -> None:
     encoder = Encoder(writer)
     writer.add_bytes(SCHEMA, msgspec.json.encode(generation.catalog.schema))
     keys = encoder.keys("keys", generation.keys)
-    writer.add_bytes("universe", roaring.dump(generation.universe))
+    writer.add_array("universe", generation.universe.words)
     for number, members in enumerate(generation.predicates.values()):
-        writer.add_bytes(f"predicates/{number}", roaring.dump(members))
+        writer.add_array(f"predicates/{number}", members.words)
     values = {name: _write_values(encoder, name, held) for name, held in generation.values.items()}
     events = {name: encoder.events(joined("events", name), held) for name, held in generation.events.items()}
     description = Description(
@@ -110,8 +110,8 @@ def decode(reader: Reader) -> Generation:
     description = _description(reader)
     count = description.customers
     decoder = Decoder(reader, count)
-    predicates: dict[Predicate, Callable[[], BitMap]] = {
-        Predicate(*predicate): partial(_set, reader, f"predicates/{number}", count)
+    predicates: dict[PredicateName, Callable[[], Predicate]] = {
+        PredicateName(*predicate): partial(_set, reader, f"predicates/{number}", count)
         for number, predicate in enumerate(description.predicates)
     }
     values: dict[str, Callable[[], Values]] = {
@@ -211,13 +211,11 @@ def _read_values(decoder: Decoder, name: str, form: ColumnForm | FamilyForm, cou
     return decoder.family(place, form) if isinstance(form, FamilyForm) else decoder.column(place, form, count)
 
 
-def _set(reader: Reader, name: str, count: int) -> BitMap:
-    data = reader.section(name)
+def _set(reader: Reader, name: str, count: int) -> Predicate:
     try:
-        portable.check(data, count)
-        return roaring.load(data)
+        return hot.from_stored(reader.array(name, "u8"), count)
     except CorruptError as error:
-        raise _unreadable(reader, name, error) from None
+        raise _unreadable(reader, name, error) if error.place is None else error from None
 
 
 def _unreadable(reader: Reader, name: str, problem: object) -> CorruptError:
