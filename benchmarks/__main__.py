@@ -1,4 +1,4 @@
-"""Run one benchmark: ``python -m benchmarks NAME [--customers N] [--quick] [--json FILE]``.
+"""Run one benchmark: ``python -m benchmarks NAME [--customers N] [--order ORDER] [--quick] [--json FILE]``.
 
 A benchmark is a module with ``measure(options)``, which returns its figures by name; its docstring says what it
 measures, on which data and seed. Figures go to stdout and, with ``--json``, into a file under the same names.
@@ -13,29 +13,60 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
 
 from benchmarks.measuring import Options
 
-BENCHMARKS = {"build": "building", "import": "importing", "kernels": "compiling"}
+BENCHMARKS = {"build": "building", "counts": "counts", "import": "importing", "kernels": "compiling"}
+ORDERED = {"counts"}
+"""Those that ask how customers are numbered."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure segdex.")
     parser.add_argument("name", choices=sorted(BENCHMARKS))
     parser.add_argument("--customers", type=int, metavar="N", help="how many customers to generate")
+    parser.add_argument("--order", choices=("ordered", "random", "aged"), help="how customers are numbered")
     parser.add_argument("--quick", action="store_true", help="few repeats and little data: to see that it runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into this file too")
     asked = parser.parse_args(arguments)
+    if asked.order and asked.name not in ORDERED:
+        parser.error(f"{asked.name} takes no --order")
 
     module = importlib.import_module(f"benchmarks.{BENCHMARKS[asked.name]}")
-    figures = module.measure(Options(customers=asked.customers, quick=asked.quick))
+    figures = module.measure(Options(customers=asked.customers, quick=asked.quick, order=asked.order))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     found = {"benchmark": asked.name, "machine": machine, **figures}
-    for name, value in found.items():
-        print(f"{name:24} {value}")
+    show(found)
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return 0
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the figures, and a list of them as a table; texts of a row, but for its name, are left to the file."""
+    tables = {name: rows for name, rows in found.items() if isinstance(rows, list)}
+    for name, value in found.items():
+        if name not in tables:
+            print(f"{name:24} {value}")
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)  # in a file nothing is cut
+    for name, rows in tables.items():
+        columns = [key for key, value in rows[0].items() if key == "name" or not isinstance(value, str)]
+        table = Table(title=name, box=None)
+        for column in columns:
+            table.add_column(column.replace("_", " "), justify="left" if column == "name" else "right")
+        for row in rows:
+            table.add_row(*(_shown(row[column]) for column in columns))
+        console.print(table)
+
+
+def _shown(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,199 @@
-"""Every benchmark runs and gives the figures that its readers look for."""
+"""Every benchmark runs and gives the figures that its readers look for; wrong answers are never timed."""
 
 from __future__ import annotations
 
 import json
+import operator
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pyroaring import BitMap
 
+from benchmarks import conditions, counts, customers, measuring
 from benchmarks.__main__ import BENCHMARKS, main
+from benchmarks.peers import Count
+from benchmarks.rules import LEAVES, RULES, Rule
+from segdex.query.explain import Step
 
 KEYS = {
     "build": {"events_per_s", "peak_rss_mb", "build_s"},
+    "counts": {
+        "hot_p50_us", "hot_p99_us", "cold_p50_us", "cold_p99_us",
+        "vs_pyroaring_hot", "vs_pyroaring_cold", "vs_pyroaring_worst", "vs_polars", "vs_duckdb", "vs_numpy",
+        "customers", "seed", "threads", "l3_mb",
+    },
     "import": {"import_ms", "index_ms", "parse_ms", "help_ms"},
     "kernels": {"kernels", "cold_s", "cached_s"},
-}
+}  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.compiled
-@pytest.mark.parametrize("name", sorted(BENCHMARKS))
+@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"counts"}))
 def test_quick(name: str, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     assert main([name, "--quick", "--json", str(out)]) == 0
     figures = json.loads(out.read_text(encoding="utf-8"))
     assert figures["benchmark"] == name
     assert all(figures[key] > 0 for key in KEYS[name])
+
+
+# --- counts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+def test_quick_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "chdb", None)  # as if it were not installed
+    monkeypatch.setenv(customers.FOLDER, str(tmp_path / "kept"))
+    out = tmp_path / "figures.json"
+    assert main(["counts", "--quick", "--order", "aged", "--json", str(out)]) == 0
+    figures = json.loads(out.read_text(encoding="utf-8"))
+    assert all(figures[key] > 0 for key in KEYS["counts"])
+    assert figures["customers"] == 70_000  # two chunks
+    assert figures["order"] == "aged"
+    assert figures["checked"] == len(RULES) * 5  # segdex, pyroaring, numpy, Polars, DuckDB
+    assert "vs_chdb_scan" not in figures
+    assert [query["name"] for query in figures["queries"]] == [rule.name for rule in RULES]
+    assert all(query["hot_us"] > 0 and query["pyroaring_cold_us"] > 0 for query in figures["queries"])
+    told = capsys.readouterr()
+    assert "chdb is not installed" in told.err
+    assert "twelve leaves" in told.out
+
+    index = tmp_path / "kept"
+    before = {path: path.stat().st_mtime_ns for path in index.rglob("*")}
+    with customers.opened(70_000, "aged") as (again, _):
+        assert len(again) == 70_000
+        ways = {step.way for rule in RULES for step in steps(again.explain(rule.text).plan)}
+    assert "values" not in ways  # stored sets answer
+    assert {path: path.stat().st_mtime_ns for path in index.rglob("*")} == before  # nothing was built again
+
+
+def steps(step: Step) -> Iterator[Step]:
+    yield step
+    for part in step.parts:
+        yield from steps(part)
+
+
+class Stub:
+    """An engine that answers everything with one number."""
+
+    def __init__(self, name: str, answer: int) -> None:
+        self.name = name
+        self._answer = answer
+
+    def ways(self, _rule: Rule) -> list[Count]:
+        return [lambda: self._answer]
+
+
+def test_a_wrong_answer_is_named_and_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("timed")
+
+    monkeypatch.setattr(measuring, "_timed", never)
+    fast = [Stub("segdex", 3), Stub("pyroaring", 3)]
+    with pytest.raises(counts.WrongAnswerError, match="rule 'frequent buyers': segdex counts 3, polars 4"):
+        counts.compare(RULES[:2], fast, [Stub("polars", 4)], counts.QUICK)
+
+
+def test_every_way_of_an_engine_is_checked() -> None:
+    ways: counts.Ways = {("segdex", "some"): [lambda: 3], ("pyroaring", "some"): [lambda: 3, lambda: 5]}
+    with pytest.raises(counts.WrongAnswerError, match="segdex counts 3, pyroaring 5"):
+        counts.check(ways)
+
+
+def test_figures_of_known_times() -> None:
+    rules = RULES[:2]
+    names = [rule.name for rule in rules]
+    hot = {("segdex", names[0]): [1.0], ("segdex", names[1]): [2.0, 2.0, 90.0]}
+    hot |= {("pyroaring", names[0]): [4.0], ("pyroaring", names[1]): [2.0]}
+    cold = {key: [10 * time for time in times] for key, times in hot.items()}
+    slow = {("polars", names[0]): [100.0], ("polars", names[1]): [200.0]}
+    figures = counts._figures(rules, dict.fromkeys(names, 7), hot, cold, slow)
+    assert (figures["vs_pyroaring_hot"], figures["vs_pyroaring_worst"], figures["vs_polars"]) == (2.0, 1.0, 100.0)
+    assert (figures["hot_p50_us"], figures["cold_p50_us"]) == (2.0, 20.0)
+    assert figures["queries"][1] == {
+        "name": names[1], "leaves": 2, "count": 7, "hot_us": 2.0, "cold_us": 20.0,
+        "pyroaring_hot_us": 2.0, "pyroaring_cold_us": 20.0, "polars_us": 200.0, "rule": rules[1].text,
+    }  # fmt: skip
+
+
+def test_order_is_refused_where_it_means_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["import", "--order", "aged"])
+    assert "takes no --order" in capsys.readouterr().err
+
+
+# --- its customers and rules -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def columns() -> customers.Columns:
+    return customers.generate(5_000, "ordered")
+
+
+def test_orders_are_of_the_same_customers(columns: customers.Columns) -> None:
+    rows = as_rows(columns)
+    for order in ("random", "aged"):
+        other = as_rows(customers.generate(5_000, order))
+        assert (rows != other).any()
+        assert (np.sort(rows) == np.sort(other)).all()
+
+
+def as_rows(columns: customers.Columns) -> np.ndarray:
+    return np.rec.fromarrays(list(columns.values()))
+
+
+def test_ordered_is_by_slowly_changing_keys(columns: customers.Columns) -> None:
+    frequency = np.minimum(columns["orders_ever"], 20).astype(np.int64) * 20 + columns["country"]
+    assert (np.diff(frequency) >= 0).all()
+
+
+def test_more_customers_are_others_too() -> None:
+    few, many = customers.generate(500, "random"), customers.generate(700, "random")
+    assert all((many[name][:500] == few[name]).all() for name in few)
+
+
+def test_rules_are_many_and_unlike() -> None:
+    assert len(RULES) >= 40
+    assert len({rule.name for rule in RULES}) == len({rule.text for rule in RULES}) == len(RULES)
+    assert {rule.size for rule in RULES} >= {2, 3, 4, 5, 6, 7, 8, 12}
+    used = {leaf.name for rule in RULES for leaf in conditions.leaves(rule.where)}
+    assert used == set(LEAVES)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_bitmap_functions_say_the_same(rule: Rule, columns: customers.Columns) -> None:
+    """What chDB is asked, by Python functions of the same names."""
+    known = {name: BitMap(np.flatnonzero(conditions.to_mask(leaf, columns)).tolist()) for name, leaf in LEAVES.items()}
+    functions = {
+        "bitmapAnd": operator.and_,
+        "bitmapOr": operator.or_,
+        "bitmapAndnot": operator.sub,
+        "bitmapCardinality": len,
+        "bitmapAndCardinality": BitMap.intersection_cardinality,
+        "bitmapOrCardinality": BitMap.union_cardinality,
+        "bitmapAndnotCardinality": BitMap.difference_cardinality,
+    }
+    expression = conditions.to_bitmap_count(rule.where, 5_000)
+    found = eval(expression, {**known, **functions, "everyone": BitMap(range(5_000))})
+    assert found == conditions.count_mask(rule.where, columns)
+
+
+def test_conditions_as_text_and_as_sql() -> None:
+    holds = (LEAVES["active90"] | ~LEAVES["open20"]) & conditions.one_of(LEAVES["india"], LEAVES["norway"])
+    assert conditions.to_text(holds) == "(recency <= 'cooling' or not opens = 'some') and country in ('IN', 'NO')"
+    assert conditions.to_sql(holds) == (
+        "((since_order < 90) OR (NOT (open_rate >= 20 AND open_rate < 30))) AND (country IN (0, 16))"
+    )
+    assert conditions.to_sql(LEAVES["seldom_opens"]) == "open_rate >= 0 AND open_rate < 20"
+    assert conditions.to_sql(LEAVES["silent180"]) == "since_order >= 180 AND since_order < 5000"
+    assert conditions.to_sql(LEAVES["vip"]) == "vip"
+
+
+@pytest.mark.parametrize(("text", "size"), [("512K\n", 512 << 10), ("32M", 32 << 20), ("100", 100)])
+def test_sizes_of_caches(text: str, size: int) -> None:
+    assert measuring._cache_bytes(text) == size
