@@ -119,7 +119,7 @@ def kernel(*signatures: str) -> Callable[[Callable[P, R]], Kernel[P, R]]:
 
 def helper(function: Callable[P, R]) -> Callable[P, R]:
     """Declare a function that kernels call; it is compiled into its callers."""
-    return cast("Callable[P, R]", numba.njit(**_OPTIONS)(function))
+    return cast("Callable[P, R]", numba.njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
 
 
 def kernels() -> list[Kernel[..., Any]]:
