@@ -93,7 +93,7 @@ class Customers:
         return self._calls.get(text, computed)
 
 
-class Labels:
+class Distinct:
     """The distinct strings of one name as items: which of them satisfy a rule about that name."""
 
     def __init__(self, column: Column, customers: Customers) -> None:

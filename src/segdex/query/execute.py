@@ -7,14 +7,14 @@ program for the kernels. Leaves that no precomputed predicate answers are comput
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TypeAlias
 
 import numpy as np
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Ids, Predicate
-from segdex.bitmap.program import Program, assemble
+from segdex.bitmap.program import MOST_OPERANDS, Program, assemble
 from segdex.errors import LimitError
 from segdex.generation import Generation, PredicateName
 from segdex.query.bind import All, Binder, Bound, Every, ForAny, Named, Some, Without, substitute
@@ -22,8 +22,8 @@ from segdex.query.bind import Leaf as BoundLeaf
 from segdex.query.cover import cover
 from segdex.query.customers import Customers
 from segdex.query.estimate import Counts, Estimate, estimate, expected
-from segdex.query.formula import EVERYONE, NOBODY, And, Formula, Leaf, Or, Truth, leaves, negated
-from segdex.query.leaves import leaf_formula, leaf_mask, references
+from segdex.query.formula import EVERYONE, NOBODY, And, Formula, Leaf, Not, Or, Truth, leaves, negated, walk
+from segdex.query.leaves import Labels, leaf_formula, leaf_mask, references
 from segdex.query.remember import Remembered
 from segdex.query.rewrite import rewrite
 from segdex.rules import nodes
@@ -34,7 +34,6 @@ MOST_COMBINATIONS = 200_000
 """How many categories, or combinations of them, one ``any c (…)`` may try; each takes some 50 microseconds."""
 MOST_BYTES = 256 << 20
 """How many bytes of computed sets a generation remembers; ten million customers fill at most 1.25 MB with one."""
-_ALWAYS_SMALL = 6
 
 Sets: TypeAlias = dict[Leaf, Predicate]
 
@@ -75,18 +74,58 @@ class Executor:
         return self.plan_of(resolved.formula(bound), resolved.sets)
 
     def plan_of(self, formula: Formula, sets: Sets) -> Plan:
-        """Rewrite and cover a formula over *sets*."""
-        facts = _Facts(self.generation, sets)
-        formula = rewrite(formula, facts)
-        for leaf in leaves(formula):
-            if leaf not in sets:  # a rule has put a wider predicate in the place of several
-                facts.find(leaf)
-        small = len(leaves(formula)) <= _ALWAYS_SMALL
-        sizes = {} if small else expected(formula, lambda leaf: _counts(sets[leaf]), self._universe)
-        held, tables = cover(formula, sizes)
-        generation = self.generation
-        operands = [sets[leaf] for leaf in held]
-        return Plan(formula, sets, assemble(operands, tables, generation.count, len(generation.universe)))
+        """Rewrite and cover a formula over *sets*, which grow by what rewriting puts in."""
+        formula = rewrite(formula, _Facts(self, sets))
+        held = leaves(formula)
+        operands = {leaf: self.predicate_of(leaf, sets) for leaf in held}
+        sizes = {}
+        if len(held) > MOST_OPERANDS:
+            sizes = expected(formula, lambda leaf: _counts(operands[leaf]), self._universe)
+        covered, tables = cover(formula, sizes)
+        count, members = self.generation.count, len(self.generation.universe)
+        return Plan(formula, operands, assemble([operands[leaf] for leaf in covered], tables, count, members))
+
+    def predicate_of(self, leaf: Leaf, sets: Sets) -> Predicate:
+        """The predicate of a leaf: one that was computed for the rule, a stored one, or a union of stored ones."""
+        if leaf in sets:
+            return sets[leaf]
+        match leaf.name:
+            case PredicateName():
+                return self.generation.predicates[leaf.name]
+            case Labels():
+                return self._united(leaf.name)
+        raise AssertionError(f"nothing is known of the leaf {leaf}")
+
+    def cardinality_of(self, leaf: Leaf, sets: Sets) -> int:
+        """How many customers a leaf has; no union is made for it."""
+        if isinstance(leaf.name, Labels):
+            name, category, labels = leaf.name
+            return sum(len(self._stored(PredicateName(name, label, category))) for label in labels)
+        return len(self.predicate_of(leaf, sets))
+
+    def _stored(self, name: PredicateName) -> Predicate:
+        return self.generation.predicates[name]
+
+    def _united(self, of: Labels) -> Predicate:
+        """The union of several labels, made once and remembered: each label would add to every chunk's work."""
+        name, category, labels = of
+        names = [PredicateName(name, label, category) for label in sorted(labels)]
+        if len(names) == 1:
+            return self._stored(names[0])
+
+        def union() -> tuple[Predicate, str]:
+            every = self.generation.labels(name)
+            held: Formula = Or(tuple(Leaf(each) for each in names))
+            if category is None and every is not None and 2 * len(names) > len(every):
+                rest = [PredicateName(name, label) for label in every if label not in labels]
+                held = And((Leaf(PredicateName(name)), *(Not(Leaf(each)) for each in rest)))
+            operands = {leaf: self.predicate_of(leaf, {}) for leaf in leaves(held)}
+            covered, tables = cover(held, dict.fromkeys(walk(held), 0.0))
+            count, members = self.generation.count, len(self.generation.universe)
+            program = assemble([operands[leaf] for leaf in covered], tables, count, members)
+            return hot.from_words(program.write_members(), count), "predicates"
+
+        return self._computed.get(f"labels:{of}", union)[0]
 
     def count(self, bound: Bound) -> int:
         """How many customers the rule holds for."""
@@ -198,9 +237,6 @@ class _Resolved:
         found = leaf_formula(rule, executor.generation, executor.customers)
         if found is None:
             return self._computed(text, lambda: leaf_mask(rule, executor.generation, executor.customers))
-        for leaf in leaves(found):
-            assert isinstance(leaf.name, PredicateName)
-            self.sets[leaf] = executor.generation.predicates[leaf.name]
         return found
 
     def _computed(self, text: str, compute: Callable[[], tuple[Mask, str]]) -> Formula:
@@ -212,39 +248,50 @@ class _Resolved:
 class _Facts:
     """What a generation knows of the leaves of one rule."""
 
-    def __init__(self, generation: Generation, sets: Sets) -> None:
-        self._generation = generation
+    def __init__(self, executor: Executor, sets: Sets) -> None:
+        self._executor = executor
+        self._generation = executor.generation
         self._sets = sets
-
-    def find(self, leaf: Leaf) -> Predicate:
-        """The predicate of a leaf, which is kept with the others of the rule."""
-        if leaf not in self._sets:
-            assert isinstance(leaf.name, PredicateName)
-            self._sets[leaf] = self._generation.predicates[leaf.name]
-        return self._sets[leaf]
 
     def constant(self, leaf: Leaf) -> Truth | None:
         """Everyone or nobody, where the leaf is that."""
-        cardinality = len(self.find(leaf))
+        cardinality = self._executor.cardinality_of(leaf, self._sets)
         if cardinality == 0:
             return NOBODY
         return EVERYONE if cardinality == len(self._generation.universe) else None
 
     def group(self, leaf: Leaf) -> tuple[str, str | None] | None:
-        """Labels of one name, and bands of one category, have no customer in common; tags may."""
-        name = leaf.name
-        if not isinstance(name, PredicateName) or name.label is None:
-            return None
-        held = self._generation.values[name.name]
-        return None if not isinstance(held, Family) and held.offsets is not None else (name.name, name.category)
+        """Name and category of labels; to be known is to have any label of a column."""
+        match leaf.name:
+            case Labels(name, category, _):
+                return name, category
+            case PredicateName(name, None, None) if self._every(name):
+                return name, None
+        return None
 
-    def whole(self, leaf: Leaf) -> tuple[Leaf, int] | None:
-        """Those with a known value, for the labels of a column; the pairs of a family do not cover its presence."""
+    def labels(self, leaf: Leaf) -> frozenset[str]:
+        """The labels of a leaf that is of a group."""
+        if isinstance(leaf.name, Labels):
+            return leaf.name.labels
         assert isinstance(leaf.name, PredicateName)
-        labels = self._generation.labels(leaf.name.name)
-        if labels is None or isinstance(self._generation.values[leaf.name.name], Family):
-            return None
-        return Leaf(PredicateName(leaf.name.name)), len(labels)
+        return self._every(leaf.name.name)
+
+    def labelled(self, group: Hashable, labels: frozenset[str]) -> Formula:
+        """Those with one of *labels*, which may be none or all."""
+        assert isinstance(group, tuple)
+        name, category = group
+        if not labels:
+            return NOBODY
+        if category is None and labels == self._every(name):
+            return Leaf(PredicateName(name))
+        return Leaf(Labels(name, category, labels))
+
+    def _every(self, name: str) -> frozenset[str]:
+        """All labels of a column of one label a customer, else none: labels of a family do not cover its presence."""
+        held = self._generation.values[name]
+        if isinstance(held, Family) or held.offsets is not None:
+            return frozenset()
+        return frozenset(self._generation.labels(name) or ())
 
 
 def _counts(predicate: Predicate) -> Counts:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
 from segdex.generation import Generation, PredicateName
-from segdex.query.customers import Customers, Labels, Pairs
+from segdex.query.customers import Customers, Distinct, Pairs
 from segdex.query.formula import NOBODY, And, Formula, Leaf, Not, Or
 from segdex.rules import nodes
 from segdex.values import masks
@@ -19,11 +20,30 @@ from segdex.values.family import Family
 Ids = np.ndarray
 
 MOST_UNITED = 256
-"""More labels than this are looked up in the column instead: each adds a predicate to every chunk's work."""
+"""More labels than this are looked up in the column instead of uniting their predicates."""
+
+
+class Labels(NamedTuple):
+    """The customers with one of several labels, of which nobody has two.
+
+    Attributes:
+        name: an attribute of one value, a band or a stage.
+        category: for bands of a family.
+        labels: one or more.
+    """
+
+    name: str
+    category: str | None
+    labels: frozenset[str]
+
+    def __str__(self) -> str:
+        of = self.name if self.category is None else f"{self.name}[{self.category!r}]"
+        labels = [repr(label) for label in sorted(self.labels)]
+        return f"{of} = {labels[0]}" if len(labels) == 1 else f"{of} in ({', '.join(labels)})"
 
 
 def leaf_formula(rule: nodes.Rule, generation: Generation, customers: Customers) -> Formula | None:
-    """*rule* over precomputed predicates, each a leaf named by its `PredicateName`; None where they cannot tell."""
+    """*rule* over precomputed predicates, each leaf a `PredicateName` or `Labels`; None where they cannot tell."""
     match references(rule):
         case [nodes.Name(name)]:
             category = None
@@ -46,12 +66,13 @@ def leaf_formula(rule: nodes.Rule, generation: Generation, customers: Customers)
         return _tagged(rule, name, labels, generation)
     if isinstance(held, Family):
         return _banded(rule, name, category, held, generation, customers)
-    holds = masks.leaf(rule, Labels(held, customers))
+    holds = masks.leaf(rule, Distinct(held, customers))
     chosen = [label for label, is_in in zip(labels, holds, strict=True) if is_in]
-    others = [label for label, is_in in zip(labels, holds, strict=True) if not is_in]
-    if held.offsets is None and len(others) < len(chosen):
-        return _less(Leaf(present), _united(name, others, generation))
-    return _united(name, chosen, generation) if len(chosen) <= MOST_UNITED else None
+    if min(len(chosen), len(labels) - len(chosen)) > MOST_UNITED:
+        return None
+    if len(chosen) == len(labels):
+        return Leaf(present)
+    return Leaf(Labels(name, None, frozenset(chosen))) if chosen else NOBODY
 
 
 def references(rule: nodes.Rule) -> list[nodes.Name | nodes.Item | nodes.Call]:
@@ -69,10 +90,9 @@ def references(rule: nodes.Rule) -> list[nodes.Name | nodes.Item | nodes.Call]:
     return found
 
 
-def _united(name: str, labels: Iterable[str], generation: Generation, category: str | None = None) -> Formula:
-    names = (PredicateName(name, label, category) for label in labels)
-    parts: list[Formula] = [Leaf(each) for each in names if each in generation.predicates]
-    return Or(tuple(parts)) if parts else NOBODY
+def _united(name: str, labels: Iterable[str], generation: Generation, category: str) -> Formula:
+    there = frozenset(label for label in labels if PredicateName(name, label, category) in generation.predicates)
+    return Leaf(Labels(name, category, there)) if there else NOBODY
 
 
 def _less(whole: Formula, part: Formula) -> Formula:
@@ -90,7 +110,7 @@ def _tagged(rule: nodes.Has, name: str, labels: tuple[str, ...], generation: Gen
     if rule.mode == "all":
         parts = tuple(Leaf(PredicateName(name, tag)) for tag in tags)
         return And(parts) if parts and len(parts) == len(wanted) else NOBODY
-    tagged = _united(name, tags, generation)
+    tagged = Or(tuple(Leaf(PredicateName(name, tag)) for tag in tags)) if tags else NOBODY
     return tagged if rule.mode == "any" else _less(Leaf(PredicateName(name)), tagged)
 
 
@@ -103,11 +123,11 @@ def _banded(
     dictionary = bands.column.dictionary
     assert dictionary is not None
     labels = dictionary.to_pylist()
-    holds = masks.leaf(rule, Labels(bands.column, customers))
+    holds = masks.leaf(rule, Distinct(bands.column, customers))
     rest = labels[int(bands.rest)] if bands.rest >= 0 else None
     chosen = {label for label, is_in in zip(labels, holds, strict=True) if is_in}
     if rest is None or rest not in chosen:
-        return _united(name, sorted(chosen), generation, category)
+        return _united(name, chosen, generation, category)
     others = [label for label in labels if label not in chosen]
     return _less(Leaf(PredicateName(name)), _united(name, others, generation, category))
 

@@ -6,7 +6,7 @@ sets that leaves stand for comes as `Facts`. A formula that grows beyond `MOST_P
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Protocol
 
 from segdex.query.formula import EVERYONE, NOBODY, And, Formula, Leaf, Not, Or, Truth, bottom_up, negated, walk
@@ -23,12 +23,16 @@ class Facts(Protocol):
         """Everyone or nobody, where the leaf is that."""
         ...
 
-    def group(self, leaf: Leaf) -> object:
-        """What the leaf is one value of, where no customer has two: leaves of one group are disjoint. Or None."""
+    def group(self, leaf: Leaf) -> Hashable | None:
+        """What the leaf is one or more labels of, where nobody has two labels; None where it is not of that kind."""
         ...
 
-    def whole(self, leaf: Leaf) -> tuple[Leaf, int] | None:
-        """The union of the leaf's whole group, which is a leaf too, and how many leaves the group has."""
+    def labels(self, leaf: Leaf) -> frozenset[str]:
+        """Which labels of its group the leaf has."""
+        ...
+
+    def labelled(self, group: Hashable, labels: frozenset[str]) -> Formula:
+        """The customers with one of *labels*."""
         ...
 
 
@@ -129,54 +133,50 @@ def duplicates(formula: Formula, _facts: Facts) -> Formula:
     return bottom_up(formula, change)
 
 
-def disjoint(formula: Formula, facts: Facts) -> Formula:
-    """Two bands of one metric have nobody in common, and all of them together are those with a value.
+def merge_labels(formula: Formula, facts: Facts) -> Formula:
+    """Labels of one name are sets of their own: in one band is in no other, in either of two is one set.
 
-    >>> hot, cold = Leaf("recency.hot"), Leaf("recency.cold")
-    >>> str(disjoint(And((hot, cold)), _TwoBands()))
+    >>> hot, cold = Leaf("recency:hot"), Leaf("recency:cold")
+    >>> str(merge_labels(And((hot, cold)), _Named()))
     'nobody'
-    >>> str(disjoint(And((hot, Not(cold))), _TwoBands()))
-    'recency.hot'
-    >>> str(disjoint(Or((hot, cold)), _TwoBands()))
-    'recency'
+    >>> str(merge_labels(And((hot, Not(cold))), _Named()))
+    'recency:hot'
+    >>> str(merge_labels(Or((hot, cold, Leaf("a"))), _Named()))
+    'a or recency:cold,hot'
     """
 
     def change(part: Formula) -> Formula:
-        return _disjoint(part, facts) if isinstance(part, And | Or) else part
+        return _merged(part, facts) if isinstance(part, And | Or) else part
 
     return bottom_up(formula, change)
 
 
-def _disjoint(part: Formula, facts: Facts) -> Formula:
-    # An OR is the complement of an AND of complements: one case covers both.
+def _merged(part: Formula, facts: Facts) -> Formula:
+    # An OR is the complement of an AND of complements: one case covers both. *inside*: labels that one must have;
+    # *outside*: labels that one must not have.
     dual = isinstance(part, Or)
-    plain: dict[object, list[Formula]] = {}
-    taken: dict[object, list[Formula]] = {}
+    inside: dict[Hashable, list[frozenset[str]]] = {}
+    outside: dict[Hashable, list[frozenset[str]]] = {}
+    others: list[Formula] = []
     for each in part.parts:
         leaf = each.part if isinstance(each, Not) else each
         group = facts.group(leaf) if isinstance(leaf, Leaf) else None
-        if group is not None:
-            kept = plain if isinstance(each, Not) == dual else taken
-            kept.setdefault(group, []).append(each)
-    drop: set[Formula] = set()
-    put: list[Formula] = []
-    for group in {**plain, **taken}:
-        inside, outside = plain.get(group, []), taken.get(group, [])
-        if len(set(inside)) > 1:
-            return EVERYONE if dual else NOBODY
-        if inside:  # to be in one band is to be in no other
-            leaf = inside[0].parts[0] if dual else inside[0]
-            drop.update(each for each in outside if (each if dual else each.parts[0]) != leaf)
-        elif outside:
-            one = outside[0] if dual else outside[0].parts[0]
-            assert isinstance(one, Leaf)
-            whole = facts.whole(one)
-            if whole is not None and len(set(outside)) == whole[1]:
-                drop.update(outside)
-                put.append(whole[0] if dual else Not(whole[0]))
-    if not drop:
+        if group is None:
+            others.append(each)
+        else:
+            assert isinstance(leaf, Leaf)
+            (inside if isinstance(each, Not) == dual else outside).setdefault(group, []).append(facts.labels(leaf))
+    groups = dict.fromkeys([*inside, *outside])
+    if len(others) + len(groups) == len(part.parts):
         return part
-    return _of(part, [*(each for each in part.parts if each not in drop), *put])
+    for group in groups:
+        barred: frozenset[str] = frozenset().union(*outside.get(group, ()))
+        if group in inside:
+            merged = facts.labelled(group, frozenset.intersection(*inside[group]) - barred)
+        else:
+            merged = negated(facts.labelled(group, barred))
+        others.append(negated(merged) if dual else merged)
+    return _of(part, others)
 
 
 def absorption(formula: Formula, _facts: Facts) -> Formula:
@@ -237,7 +237,7 @@ RULES: tuple[Callable[[Formula, Facts], Formula], ...] = (
     flatten,
     constants,
     duplicates,
-    disjoint,
+    merge_labels,
     absorption,
     factor,
 )
@@ -268,18 +268,25 @@ class _NoFacts:
     def constant(self, _leaf: Leaf) -> Truth | None:
         return None
 
-    def group(self, _leaf: Leaf) -> object:
+    def group(self, _leaf: Leaf) -> Hashable | None:
         return None
 
-    def whole(self, _leaf: Leaf) -> tuple[Leaf, int] | None:
-        return None
+    def labels(self, _leaf: Leaf) -> frozenset[str]:
+        raise AssertionError("no leaf has labels")
+
+    def labelled(self, _group: Hashable, _labels: frozenset[str]) -> Formula:
+        raise AssertionError("no leaf has labels")
 
 
-class _TwoBands(_NoFacts):
-    """Leaves named ``metric.band``, two bands each; for examples."""
+class _Named(_NoFacts):
+    """Leaves named ``name:label,label``; for examples."""
 
-    def group(self, leaf: Leaf) -> object:
-        return str(leaf).partition(".")[0]
+    def group(self, leaf: Leaf) -> Hashable | None:
+        name, _, labels = str(leaf).partition(":")
+        return name if labels else None
 
-    def whole(self, leaf: Leaf) -> tuple[Leaf, int] | None:
-        return Leaf(str(leaf).partition(".")[0]), 2
+    def labels(self, leaf: Leaf) -> frozenset[str]:
+        return frozenset(str(leaf).partition(":")[2].split(","))
+
+    def labelled(self, group: Hashable, labels: frozenset[str]) -> Formula:
+        return Leaf(f"{group}:{','.join(sorted(labels))}") if labels else NOBODY
