@@ -210,6 +210,17 @@ def test_the_key_may_be_named_among_the_columns(index: segdex.Index) -> None:
     assert index.members("everyone", columns=["customer_id", "spend"]).schema.names == ["customer_id", "spend"]
 
 
+def test_an_attribute_named_like_the_key_stands_beside_it() -> None:
+    people = pa.table({"id": [7, 8], "old_id": ["a", None]})
+    schema = {"customers": {"key": "id", "attributes": {"id": {"type": "text", "column": "old_id"}}}}
+    with segdex.build(schema, as_of=shop.AS_OF, sources={"customers": people}) as made:
+        for columns in (["id"], ['"id"'], ["id", '"id"']):
+            rows = made.members("everyone", columns=columns).read_all().to_pylist()
+            assert rows == [{"id": 7, '"id"': "a"}, {"id": 8, '"id"': None}]
+        by_attribute = made.members("everyone", order_by="id", descending=True).read_all()
+        assert by_attribute["id"].to_pylist() == [7, 8]
+
+
 def test_suppression_is_the_default_of_members_and_never_of_count(index: segdex.Index) -> None:
     assert index.count("everyone") == 5
     assert index.members("everyone").read_all()["customer_id"].to_pylist() == ["ann", "dan"]

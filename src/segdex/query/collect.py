@@ -15,6 +15,7 @@ from segdex.errors import ArgumentError, RuleError, listed, nearest
 from segdex.query.execute import Executor
 from segdex.rules import nodes
 from segdex.rules.text import parse_value
+from segdex.rules.words import quoted
 from segdex.schema.check import value_type
 from segdex.schema.types import ValueType
 from segdex.values.arrow import to_arrow
@@ -94,12 +95,19 @@ def members(
     order_by: str | None,
     descending: bool,
 ) -> pa.RecordBatchReader:
-    """The members as record batches: the key first, then *columns*; by dense id, or by the values of *order_by*."""
+    """The members as record batches: the key first, then *columns*; by dense id, or by the values of *order_by*.
+
+    An attribute that is named like the key is titled by its name in quotes, so that no two columns have one title.
+    """
     generation = executor.generation
     if isinstance(columns, str):
         raise ArgumentError("columns", found=repr(columns), allowed=f"a list: [{columns!r}]")
     key = generation.catalog.schema.customers.key
-    held = {name: column_of(name, executor) for name in columns if name != key}  # the key is there anyway
+    held = {
+        quoted(name) if name == key else name: column_of(name, executor)
+        for name in columns
+        if name != key or key in generation.catalog.types  # the key itself is there anyway
+    }
     ids = roaring.to_ids(chosen)
     if order_by is not None:
         ids = _ordered(ids, column_of(order_by, executor), order_by, descending)
