@@ -218,7 +218,7 @@ def test_foreign_files(tmp_path, data, message):
 def test_a_missing_file_and_a_folder(tmp_path):
     with pytest.raises(StorageError, match="ENOENT"):
         Reader(tmp_path / "absent", SYSTEM)
-    with pytest.raises(StorageError):
+    with pytest.raises(CorruptError, match="found a folder"):
         Reader(tmp_path, SYSTEM)
 
 

@@ -222,6 +222,16 @@ def test_a_generation_renamed_into_the_place_of_another(tmp_path):
         open_current(tmp_path, SYSTEM)
 
 
+@pytest.mark.parametrize("name", ["CURRENT", "generation-00000001.segdex"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(tmp_path, name):
+    commit(tmp_path, holding(1), SYSTEM)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(CorruptError, match=f"{name}: this is no file; found a pipe"):
+        open_current(tmp_path, SYSTEM)
+    assert "a pipe" in str(next(iter(verify(tmp_path, SYSTEM))))
+
+
 def test_verify_reads_the_older_generation_too(tmp_path):
     commit(tmp_path, holding(1), SYSTEM)
     commit(tmp_path, holding(2), SYSTEM)
