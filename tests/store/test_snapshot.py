@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segdex.errors import ArgumentError, CorruptError, LockedError, SegdexError, StorageError, VersionError
+from segdex.errors import ArgumentError, CorruptError, LimitError, LockedError, SegdexError, StorageError, VersionError
 from segdex.store import snapshot
 from segdex.store.container import Writer, checksum, hexed
 from segdex.store.os import OperatingSystem
@@ -156,6 +156,18 @@ def test_left_overs_are_removed_by_the_next_writer(tmp_path):
     assert held(tmp_path) == 1
     assert commit(tmp_path, holding(2), SYSTEM).generation == 3
     assert names(tmp_path) == {CURRENT, LOCK, file_name(1), file_name(3)}
+
+
+def test_a_stray_file_with_the_greatest_number_is_refused_and_nothing_lost(tmp_path):
+    (tmp_path / file_name(10**18 - 1)).touch()
+    with pytest.raises(LimitError, match="no number is left"):
+        commit(tmp_path, holding(1), SYSTEM)
+    (tmp_path / file_name(10**18 - 1)).unlink()
+    (tmp_path / file_name(10**18 - 2)).touch()
+    assert commit(tmp_path, holding(1), SYSTEM).generation == 10**18 - 1
+    with pytest.raises(LimitError, match="no number is left"):
+        commit(tmp_path, holding(2), SYSTEM)
+    assert held(tmp_path) == 1
 
 
 # --- damage ------------------------------------------------------------------------------------------------------
