@@ -146,6 +146,22 @@ def test_integer_keys_and_odd_names(tmp_path):
         assert opened.keys(opened.bitmap("segment 'x/y'")).to_pylist() == [7]
 
 
+def test_the_longest_names_are_saved(tmp_path):
+    """Each slash is written as three characters in the name of a section."""
+    names = ["/" * 1024, "a" * 1024]
+    table = pa.table({"id": [1], **{name: ["x"] for name in names}, "at": ["2026-01-01"]})
+    fields = dict.fromkeys(names, "category")
+    schema = {
+        "customers": {"key": "id", "attributes": fields},
+        "streams": {"/" * 1024: {"key": "id", "time": "at", "fields": fields}},
+    }
+    built = segdex.build(schema, as_of=shop.AS_OF, sources={"customers": table, "/" * 1024: table})
+    built.save(tmp_path)
+    with segdex.open(tmp_path) as opened:
+        assert opened.customer(1) == built.customer(1)
+        assert list(generations.verify(tmp_path)) == []
+
+
 # --- damage ------------------------------------------------------------------------------------------------------
 
 

@@ -35,6 +35,9 @@ from segdex.schema.model import (
 )
 from segdex.schema.place import Spot, later, shown
 
+LONGEST_NAME = 1024
+"""Characters of a declared name."""
+
 # What a bare string in place of a table stands for: the one key that it gives.
 _SHORT: dict[type[Declared], str] = {Field: "type", TimeColumn: "column"}
 _PROSE = frozenset({"title", "description", "owner", "order"})
@@ -163,6 +166,8 @@ def _name(name: str, spot: Spot) -> str:
     """A name that something is declared by: anything that a rule can quote."""
     if not name:
         raise spot.fault("an empty name", allowed="a name that is not empty")
+    if len(name) > LONGEST_NAME:
+        raise spot.fault("a name is too long", found=shown(name), allowed=f"{LONGEST_NAME:,} characters")
     if any(unicodedata.category(letter) == "Cc" for letter in name):
         raise spot.fault("a name with a control character", found=shown(name), allowed="printable characters")
     return name
