@@ -110,12 +110,17 @@ def test_expressions_make_rules(rule: segdex.Rule, text: str) -> None:
         lambda: x["a"]["b"],
         lambda: field(""),
         lambda: segdex.bucket("a", 0),
+        lambda: segdex.bucket("a", "b"),
+        lambda: segdex.bucket("a", 1.5),
+        lambda: x.within(1, of=3),
+        lambda: x.within(1, of=(1, 2, 3)),
         lambda: segdex.all_of(x > 1),
         lambda: segdex.all_of(x > 1, "x > 1"),
         lambda: segdex.any_category("c", "x > 1"),
         lambda: segdex.call("did", "orders"),
         lambda: segdex.call("count", "orders", Odd=1),
         lambda: segdex.call("count", "orders", where=1),
+        lambda: segdex.call("count", "orders", window=90),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(wrong) -> None:

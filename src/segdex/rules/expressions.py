@@ -147,6 +147,8 @@ class Expression:
         """
         if of is None:
             return nodes.Soon(self.node, _duration(reach))
+        if not isinstance(of, tuple | list) or len(of) != 2:
+            raise ArgumentError("not a place", found=repr(of), allowed="(latitude, longitude)")
         latitude, longitude = of
         where = self._name("within … of")
         return nodes.Near(where, _number(reach), _number(latitude), _number(longitude))
