@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 import numpy as np
@@ -15,7 +15,7 @@ import pytest
 from pyarrow import csv, ipc, parquet
 
 from segdex.errors import ArgumentError, SourceError
-from segdex.ingest import readers
+from segdex.ingest import readers, sources
 from segdex.ingest.read import read
 from segdex.ingest.sources import Source, files, resolve
 from segdex.schema.load import load
@@ -158,6 +158,23 @@ def test_where_there_are_no_files(tree: Path, given: str, problem: str) -> None:
     assert caught.value.place == given
 
 
+@pytest.mark.parametrize("given", ["a\0b.csv", "a\0*.csv", "\udce9.csv", "x" * 5000, "http://x/y.csv"])
+def test_paths_that_nothing_can_have(given: str) -> None:
+    with pytest.raises(SourceError, match=r"cannot be read|no such file"):
+        files(given, None)
+
+
+def test_a_folder_that_nobody_may_look_into(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_folder: Path) -> NoReturn:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(sources, "_inside", refuse)
+    for given in ("orders", "orders/*.csv"):
+        with pytest.raises(SourceError, match=r"this path cannot be read; found PermissionError") as caught:
+            files(given, tree)
+        assert caught.value.place == given
+
+
 # --- damage ------------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +302,16 @@ CATALOG = load({
 })  # fmt: skip
 
 
+class Odd:
+    """A path that is no text."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    def __fspath__(self) -> Any:
+        return self.path
+
+
 def test_what_is_given_comes_before_what_is_declared() -> None:
     given = {"products": TABLE, "lookups.orders": "other.csv", "visits": Path("v") / "a.csv"}
     found = resolve(CATALOG.schema, given, Path("base"))
@@ -305,9 +332,13 @@ def test_what_is_given_comes_before_what_is_declared() -> None:
         ({"products": TABLE, "lookups.products": TABLE}, "given twice"),
         ({"visits": [1, 2]}, "the source 'visits' is no table; found list"),
         ({"visits": None}, "the source 'visits' is no table; found NoneType"),
+        ({"visits": ""}, "the source 'visits' is no table; found ''"),
+        ({"visits": Odd(b"a.csv")}, "the source 'visits' is no table; found Odd"),
+        ({"visits": Odd(3)}, "the source 'visits' is no table; found Odd"),
+        ([TABLE], "sources; found list; allowed: tables by name"),
     ],
 )
-def test_sources_that_are_refused(given: dict[str, Any], problem: str) -> None:
+def test_sources_that_are_refused(given: Any, problem: str) -> None:
     with pytest.raises(ArgumentError, match=problem):
         resolve(CATALOG.schema, given, None)
 
