@@ -6,7 +6,9 @@ import datetime as dt
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyroaring
 import pytest
@@ -311,6 +313,61 @@ def test_wrong_arguments_are_refused(index: segdex.Index) -> None:
         index.count_by("everyone", "affinity[any]")
     with pytest.raises(segdex.ArgumentError, match="zone"):
         segdex.build(shop.SCHEMA, as_of="2026-06-30T00:00:00", sources={})
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda index: index.counts("everyone"), "rules; found str; allowed: a list of rules"),
+        (lambda index: index.counts(segdex.everyone()), "rules; found Everyone; allowed: a list of rules"),
+        (lambda index: index.counts(None), "rules; found NoneType; allowed: a list of rules"),
+        (lambda index: index.counts([3]), "not a rule; found int"),
+        (lambda index: index.members("everyone", columns=None), "columns; found NoneType; allowed: a list of names"),
+        (lambda index: index.members("everyone", columns=3), "columns; found int; allowed: a list of names"),
+        (lambda index: index.members("everyone", columns=np.array("spend")), "columns; found ndarray"),
+        (lambda index: index.members("everyone", columns=[["spend"]]), "name of a column; found list"),
+        (lambda index: index.members("everyone", columns=[None]), "name of a column; found NoneType"),
+        (lambda index: index.members("everyone", order_by=3), "name of a column; found int"),
+        (lambda index: index.members("everyone", order_by=segdex.field("spend")), "name of a column; found Expr"),
+        (lambda index: index.members("everyone", descending="no"), "descending; found str; allowed: True, False"),
+        (lambda index: index.members("everyone", suppression=[["email"]]), r"found \['email'\]; allowed: ads, email"),
+        (lambda index: index.members("everyone", suppression=b"email"), "True, False or a list"),
+        (lambda index: index.count_by("everyone", ["recency"]), "name of a column; found list"),
+        (lambda index: index.save(None), "path; found NoneType; allowed: the path of a folder"),
+        (lambda index: index.save(b"folder"), r"path; found b'folder'; allowed: the path of a folder"),
+        (lambda _: segdex.open(3), "path; found int; allowed: the path of a folder"),
+        (lambda _: segdex.open(""), "path; found ''"),
+        (lambda _: segdex.open("a\0b"), r"path; found 'a\\x00b'"),
+        (lambda _: segdex.open("\ud800"), r"path; found '\\ud800'"),
+        (lambda _: built(sources=[shop.CUSTOMERS]), "sources; found list; allowed: tables by name"),
+        (lambda _: built(sources=[]), "sources; found list; allowed: tables by name"),
+        (lambda _: built(out=3), "path; found int"),
+        (lambda _: built(progress=3), "progress; found int; allowed: a function"),
+        (lambda _: built(as_of="9999-12-31T23:59:59-05:00"), "years 1 to 9999"),
+        (lambda _: built(as_of="0001-01-01T00:00:00+05:00"), "years 1 to 9999"),
+        (lambda _: built(as_of=dt.time(1, tzinfo=dt.UTC)), "as_of is no time"),
+    ],
+)
+def test_arguments_of_wrong_types_are_refused(index: segdex.Index, call: Any, said: str) -> None:
+    with pytest.raises(segdex.ArgumentError, match=said):
+        call(index)
+
+
+def built(**changed: Any) -> segdex.Index:
+    given = {"as_of": shop.AS_OF, "sources": {"customers": shop.CUSTOMERS, "orders": shop.ORDERS}}
+    return segdex.build(shop.SCHEMA, **(given | changed))
+
+
+def test_columns_may_be_an_array_of_names(index: segdex.Index) -> None:
+    reader = index.members("everyone", columns=np.array(["spend", "country"]))  # type: ignore[arg-type]
+    assert reader.schema.names == ["customer_id", "spend", "country"]
+
+
+def test_the_first_and_the_last_moment_are_clocks() -> None:
+    for moment in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"):
+        with built(as_of=moment) as made:
+            assert made.as_of == dt.datetime.fromisoformat(moment)
+            assert made.count("count(orders, calendar 30d) >= 0") == 5
 
 
 def test_a_closed_index_says_so() -> None:

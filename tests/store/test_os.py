@@ -34,7 +34,7 @@ def test_an_empty_file_maps_to_nothing(tmp_path):
 def test_only_files_are_read_and_nothing_is_waited_for(tmp_path, make):
     make(tmp_path / "f")
     for read in (SYSTEM.map, lambda path: SYSTEM.read(path, 9)):
-        with pytest.raises(CorruptError, match="f: this is no file; found a (pipe|folder|device)"):
+        with pytest.raises(CorruptError, match=r"f: this is no file; found a (pipe|folder|device)"):
             read(tmp_path / "f")
 
 

@@ -64,6 +64,10 @@ def column_of(text: str, executor: Executor) -> Column:
     Raises:
         ArgumentError: there is no such name, or it does not give one value a customer.
     """
+    if not isinstance(text, str):
+        raise ArgumentError(
+            "not the name of a column", found=type(text).__name__, allowed="text: a name, name['category'] or a call"
+        )
     catalog = executor.generation.catalog
     try:
         value = nodes.Name(text) if text in catalog.types else parse_value(text)
@@ -100,12 +104,10 @@ def members(
     An attribute that is named like the key is titled by its name in quotes, so that no two columns have one title.
     """
     generation = executor.generation
-    if isinstance(columns, str):
-        raise ArgumentError("columns", found=repr(columns), allowed=f"a list: [{columns!r}]")
     key = generation.catalog.schema.customers.key
     held = {
         quoted(name) if name == key else name: column_of(name, executor)
-        for name in columns
+        for name in _names(columns)
         if name != key or key in generation.catalog.types  # the key itself is there anyway
     }
     ids = roaring.to_ids(chosen)
@@ -123,6 +125,16 @@ def members(
             yield batch(ids[start : start + BATCH])
 
     return pa.RecordBatchReader.from_batches(batch(ids[:0]).schema, batches())
+
+
+def _names(columns: Sequence[str]) -> list[str]:
+    if isinstance(columns, str):
+        raise ArgumentError("columns", found=repr(columns), allowed=f"a list: [{columns!r}]")
+    try:
+        names = list(columns)
+    except TypeError:
+        raise ArgumentError("columns", found=type(columns).__name__, allowed="a list of names") from None
+    return names
 
 
 def _ordered(ids: roaring.Ids, column: Column, name: str, descending: bool) -> roaring.Ids:
