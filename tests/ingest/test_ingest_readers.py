@@ -58,6 +58,13 @@ def test_csv_is_text_and_only_an_empty_unquoted_field_is_null(tmp_path: Path) ->
     assert all(batch.untyped for batch in source.batches(["key"]))
 
 
+@pytest.mark.parametrize("header", ["key,amount", '"key","amount"', "\ufeffkey,amount", '\n"two\nlines",key,amount'])
+def test_a_csv_of_a_header_alone_is_an_empty_table(tmp_path: Path, header: str) -> None:
+    for end in ("", "\n", "\r\n", "\r"):
+        (tmp_path / "t.csv").write_text(header + end, encoding="utf-8", newline="")
+        assert rows(Source("orders", path="t.csv", base=tmp_path)) == []
+
+
 def test_rows_of_a_csv_that_are_none_keep_the_numbers_right(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('key,amount\na,1\nbroken\nb,2\n1,2,3\n"c\nc",3\nlast,1,2\n')
     found = list(Source("orders", path="t.csv", base=tmp_path).batches(["key"]))
