@@ -60,6 +60,25 @@ def test_interruptions(
     assert segdex_command("count", "index", "everyone") == (code, "", message)
 
 
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "cyclopts":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+from segdex.cli import main
+sys.exit(main(["--help"]))
+"""
+
+
+def test_an_interrupt_in_the_midst_of_an_import() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
