@@ -297,6 +297,16 @@ def test_a_stream_that_fails_tells_nothing_of_its_values() -> None:
     assert caught.value.__suppress_context__
 
 
+def test_an_interrupted_stream_is_an_interrupt() -> None:
+    def interrupted() -> Iterator[pa.RecordBatch]:
+        yield from TABLE.to_batches()
+        raise KeyboardInterrupt
+
+    reader = pa.RecordBatchReader.from_batches(TABLE.schema, interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        rows(Source("orders", table=reader))
+
+
 # --- names -------------------------------------------------------------------------------------------------------
 
 CATALOG = load({

@@ -103,6 +103,9 @@ def read_stream(table: Any, place: str, columns: Sequence[str]) -> Iterator[Batc
     except (SourceError, MemoryError):
         raise
     except Exception as error:  # whatever the producer raises, its text may quote values
+        # Of what a producer in Python raises Arrow passes on the text alone, which ends in the name.
+        if str(error).rstrip().endswith(KeyboardInterrupt.__name__):
+            raise KeyboardInterrupt from None
         raise SourceError("the table cannot be read", place=place, found=type(error).__name__) from None
 
 
