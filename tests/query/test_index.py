@@ -358,6 +358,52 @@ def built(**changed: Any) -> segdex.Index:
     return segdex.build(shop.SCHEMA, **(given | changed))
 
 
+LONG = "x" * 70_000
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        segdex.field("email") == LONG,
+        segdex.field("email").starts_with(LONG),
+        segdex.field("country").is_in(["y" * 60] * 2_000),
+        segdex.segment(LONG),
+        segdex.field(LONG) > 3,
+        segdex.call("count", "orders", where=segdex.field("department") == LONG) > 3,
+    ],
+)
+def test_a_rule_made_in_python_is_no_longer_than_text_may_be(index: segdex.Index, rule: segdex.Rule) -> None:
+    for ask in (index.count, index.prepare, index.members, index.explain, index.bitmap):
+        with pytest.raises(segdex.LimitError, match="65,536 bytes"):
+            ask(rule)
+    assert "65,536 bytes" in str(index.check(rule).problem)
+    with pytest.raises(segdex.SchemaError, match=r"segments\.s\.where: the text of the rule would be too long"):
+        segdex.build({**shop.SCHEMA, "segments": {"s": {"where": rule}}}, as_of=shop.AS_OF)
+
+
+def test_no_message_repeats_a_long_name(index: segdex.Index) -> None:
+    long = LONG[:60_000]
+    for call in (
+        lambda: index.members("everyone", columns=[long]),
+        lambda: index.members("everyone", order_by=long),
+        lambda: index.count(f"{long} > 3"),
+        lambda: index.count(f"segment '{long}'"),
+        lambda: index.count(f"count({long}) > 3"),
+        lambda: index.count(f"sum(orders.{long}) > 3"),
+        lambda: index.count(f"count(orders, where {long} = 3) > 3"),
+        lambda: index.count(f"income < '{long}'"),
+        lambda: index.count("everyone", suppression=[long]),
+        lambda: index.count_by("everyone", f"value_share['{long}']"),
+        lambda: built(sources={long: shop.ORDERS}),
+        lambda: built(as_of=long),
+        lambda: segdex.open(long),
+    ):
+        with pytest.raises(segdex.SegdexError) as caught:
+            call()
+        assert len(str(caught.value)) < 500
+        assert "x…" in str(caught.value)
+
+
 def test_columns_may_be_an_array_of_names(index: segdex.Index) -> None:
     reader = index.members("everyone", columns=np.array(["spend", "country"]))  # type: ignore[arg-type]
     assert reader.schema.names == ["customer_id", "spend", "country"]

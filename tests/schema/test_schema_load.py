@@ -336,6 +336,10 @@ deep: dict[str, Any] = {}
 deep["customers"] = deep
 
 
+# As it is saved and shown it has a space after each comma, and is longer than a rule may be.
+BRIEF = f"x in({','.join(['12345'] * 10_000)})"
+
+
 @pytest.mark.parametrize(
     "table",
     [
@@ -351,6 +355,9 @@ deep["customers"] = deep
         {"metrics": {"a": {"kind": "count", "stream": "s", "window": {"is": "rolling"}}}},
         {"streams": {"s": {"retain": {"is": "duration", "count": -1, "unit": "d"}}}},
         {"streams": {"s": {"retain": "٣d"}}},
+        {"streams": {"s": {}}, "metrics": {"a": {"kind": "count", "stream": "s", "window": "٣d"}}},
+        {"metrics": {"a": {"kind": "formula", "formula": {"is": "number", "value": "1_0"}}}},
+        {"customers": {"attributes": {"x": "integer"}}, "segments": {"a": {"where": BRIEF}}},
         {"segments": {"a": {"where": "(" * 70_000}}},
         {"segments": {"a": {"where": "x" * 70_000}}},
         {"bands": {"a": {"metric": "x", "edges": [dt.date(2025, 1, 1), dt.time(12)]}}},

@@ -243,10 +243,13 @@ def formula(value: Any, spot: Spot) -> nodes.Value:
 
 def _stored(value: Mapping[str, Any], kind: Any, spot: Spot) -> Any:
     """The object whose JSON form *value* is."""
+    from segdex.rules.json_form import decode
+
     try:
-        return msgspec.json.decode(_as_json(value, spot), type=kind)
-    except (msgspec.ValidationError, RecursionError):
-        raise spot.fault("not the JSON form of what belongs here", found=shown(dict(value))) from None
+        return decode(_as_json(value, spot), kind, "part of a schema")
+    except RuleError as error:
+        problem = "not the JSON form of what belongs here"
+        raise spot.fault(problem, found=shown(dict(value)), hint=error.problem) from None
 
 
 def _as_json(value: Mapping[str, Any], spot: Spot) -> bytes:
