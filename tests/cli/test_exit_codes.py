@@ -90,6 +90,7 @@ def test_an_interrupt_in_the_midst_of_an_import() -> None:
         (["build", "schema.toml", "--out", "x", "--on-error", "ignore"], '"raise", "skip"'),
         (["members", "index", "everyone", "--out", "a.csv", "--limit", "few"], "--limit"),
         (["members", "index", "everyone", "--out", "a.xlsx"], ".parquet, .csv, .arrow"),
+        (["members", "index", "everyone", "--out", "\udcff.csv"], "a name in UTF-8"),
         (["count", "/nowhere/at/all", "everyone"], "/nowhere/at/all"),
         (["build", "/nowhere/schema.toml", "--out", "x"], "/nowhere/schema.toml"),
     ],
