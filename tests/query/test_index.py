@@ -256,6 +256,14 @@ def test_a_label_that_reads_missing_is_not_taken_for_no_value() -> None:
         assert dict(made.count_by("everyone", "state").counts) == {"'missing'": 1, "missing": 2}
 
 
+def test_a_table_of_counts_by_something_named_count_has_both_columns() -> None:
+    people = pa.table({"id": [1, 2, 3], "count": ["a", "a", None]})
+    schema = {"customers": {"key": "id", "attributes": {"count": "category"}}}
+    with segdex.build(schema, as_of=shop.AS_OF, sources={"customers": people}) as made:
+        table = made.count_by("everyone", "count").to_arrow()
+        assert table.to_pydict() == {'"count"': ["a", "missing"], "count": [2, 1]}
+
+
 def test_check_warns_without_running(index: segdex.Index) -> None:
     good = index.check("country = 'INN' and country != 'AE' and count(orders, 7d) > 0")
     assert good.valid

@@ -43,8 +43,9 @@ class CountBy:
     counts: Mapping[str, int | None]
 
     def to_arrow(self) -> pa.Table:
-        """A table with a column named like the name, and ``count``."""
-        return pa.table({self.by: list(self.counts), "count": pa.array(self.counts.values(), pa.int64())})
+        """A table with a column named like the name, and ``count``; what is named ``count`` is titled in quotes."""
+        title = quoted(self.by) if self.by == "count" else self.by
+        return pa.table({title: list(self.counts), "count": pa.array(self.counts.values(), pa.int64())})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
