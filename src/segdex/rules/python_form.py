@@ -68,7 +68,7 @@ def anniversary(of: str) -> Expression:
 def bucket(salt: str, count: int) -> Expression:
     """A stable pseudo-random number of each customer, 0 to *count* - 1: ``bucket("spring-test", 100) < 10``."""
     try:
-        number = operator.index(count)
+        number = int(operator.index(count))
     except TypeError:
         raise ArgumentError("the number of buckets", found=repr(count), allowed="a whole number") from None
     if not 1 <= number <= nodes.LARGEST_BUCKET_COUNT:

@@ -157,7 +157,8 @@ def _table(value: Any, spot: Spot) -> Mapping[str, Any]:
 
 def _named(read: Reader) -> Reader:
     def table(value: Any, spot: Spot) -> dict[str, Any]:
-        return {name: read(held, spot.at(_name(name, spot))) for name, held in _table(value, spot).items()}
+        names = {name: _name(name, spot) for name in _table(value, spot)}
+        return {plain: read(value[name], spot.at(plain)) for name, plain in names.items()}
 
     return table
 
@@ -170,7 +171,7 @@ def _name(name: str, spot: Spot) -> str:
         raise spot.fault("a name is too long", found=shown(name), allowed=f"{LONGEST_NAME:,} characters")
     if any(unicodedata.category(letter) == "Cc" for letter in name):
         raise spot.fault("a name with a control character", found=shown(name), allowed="printable characters")
-    return name
+    return str.__str__(name)
 
 
 def _list(read: Reader) -> Reader:
