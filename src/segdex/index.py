@@ -145,7 +145,8 @@ class Index:
 
         Args:
             rule: text or `Rule`.
-            columns: names, ``family['category']`` or inline calls, beside the key.
+            columns: names, ``family['category']`` or inline calls, beside the key. An attribute that is named like
+                the key is titled by its name in double quotes.
             limit: at most so many members.
             order_by: a column to order by, missing values last; default: by dense id.
             descending: greatest first.
@@ -282,6 +283,8 @@ class Index:
 
         Raises:
             ArgumentError: the folder holds something else.
+            CorruptError: the index there is damaged: it is not written over.
+            LimitError: no greater number is left for a generation than a file there has.
             StorageError: the operating system refused; what was there before still is.
         """
         generation = self._running().generation

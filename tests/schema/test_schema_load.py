@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -369,6 +370,7 @@ BRIEF = f"x in({','.join(['12345'] * 10_000)})"
             "customers": {"attributes": {"t": "time"}},
             "bands": {"b": {"metric": "t", "edges": ["0001-01-01"]}},
         },
+        {"customers": {"attributes": {"t": "time"}}, "bands": {"b": {"metric": "t", "edges": [pd.NaT]}}},
         {"streams": {"s": {"retain": 3}}},
         {"timezone": "posix"},
         {"timezone": "/etc/localtime"},
