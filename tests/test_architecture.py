@@ -40,9 +40,8 @@ PATH_METHODS = {
     "symlink_to", "touch", "unlink", "write_bytes", "write_text",
 }  # fmt: skip
 HARMLESS_OS = {
-    "O_WRONLY", "PathLike", "W_OK", "X_OK", "cpu_count", "devnull", "environ", "fspath", "getpid", "getuid", "name",
-    "register_at_fork",
-    "path",
+    "O_WRONLY", "PathLike", "W_OK", "X_OK", "cpu_count", "devnull", "environ", "fsencode", "fspath", "getpid", "getuid",
+    "name", "path", "register_at_fork",
 }  # fmt: skip
 ARROW_FILES = {"memory_map", "OSFile", "create_memory_map"}
 NUMPY_FILES = {"memmap", "load", "save", "savez", "fromfile", "tofile", "genfromtxt", "loadtxt", "savetxt"}

@@ -14,13 +14,23 @@
     └── LimitError      a limit was reached: size of a rule, time, the range of a number
 
 A message is made of parts that a program may read too: *place* (a file, a path inside it, a line), *problem*,
-*found*, *allowed* and *hint*. No message ever carries a customer's key.
+*found*, *allowed* and *hint*. No message ever carries a customer's key. Names and texts in it are cut to some hundred
+characters, whoever quotes them.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+MOST_QUOTED = 100
+"""Characters of a name or a text that a message repeats."""
+MOST_PART = 1_000
+"""Characters of one part of a message."""
+
+# A text in quotes (an apostrophe inside a word opens none), or a word; in a path each name is one.
+_QUOTED = re.compile(rf"""(?<!\w)'[^']*'|(?<!\w)"[^"]*"|[^\s'"/]{{{MOST_QUOTED},}}""")
 
 
 class SegdexError(Exception):
@@ -44,11 +54,11 @@ class SegdexError(Exception):
         hint: str | None = None,
     ) -> None:
         super().__init__(problem, place, found, allowed, hint)
-        self.problem = problem
-        self.place = place
-        self.found = found
-        self.allowed = allowed
-        self.hint = hint
+        self.problem = shortened(problem)
+        self.place = None if place is None else shortened(place)
+        self.found = None if found is None else shortened(found)
+        self.allowed = None if allowed is None else shortened(allowed)
+        self.hint = None if hint is None else shortened(hint)
 
     def __str__(self) -> str:
         text = f"{self.place}: {self.problem}" if self.place else self.problem
@@ -66,6 +76,7 @@ class SegdexError(Exception):
 
     def at(self, place: str) -> SegdexError:
         """The same error, placed: *place* is put before the place that is already known."""
+        place = shortened(place)
         self.place = f"{place}: {self.place}" if self.place else place
         return self
 
@@ -114,13 +125,34 @@ class ClosedError(SegdexError):
     """The index was closed."""
 
 
+def shortened(text: str) -> str:
+    """*text* with everything cut that is too long to be read.
+
+    >>> shortened("no column '" + "x" * 200 + "'") == "no column '" + "x" * 97 + "…'"
+    True
+    """
+    if len(text) <= MOST_QUOTED:
+        return text
+    text = _QUOTED.sub(lambda match: _cut(match[0]), text)
+    return text if len(text) <= MOST_PART else text[: MOST_PART - 1] + "…"
+
+
+def _cut(part: str) -> str:
+    if len(part) <= MOST_QUOTED:
+        return part
+    end = part[-1] if part[0] in "'\"" else ""
+    return part[: MOST_QUOTED - 1 - len(end)] + "…" + end
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """A hint with the known name nearest to *name*, or None where nothing is near.
 
     >>> nearest("oders", ["orders", "emails"])
     "did you mean 'orders'?"
     """
-    names = list(known)
+    if len(name) > MOST_QUOTED:  # comparing takes the product of both lengths
+        return None
+    names = [candidate for candidate in known if len(candidate) <= MOST_QUOTED]
     by_folded = {candidate.casefold(): candidate for candidate in names}
     found = difflib.get_close_matches(name.casefold(), list(by_folded), n=1, cutoff=0.6)
     return f"did you mean {by_folded[found[0]]!r}?" if found else None
@@ -136,7 +168,7 @@ def listed(names: Iterable[str], most: int = 12) -> str:
     if not ordered:
         return "nothing is declared"
     more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
-    return ", ".join(ordered[:most]) + more
+    return ", ".join(map(_cut, ordered[:most])) + more
 
 
 def _rebuild(kind: type[SegdexError], problem: str, parts: dict[str, str | None]) -> SegdexError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -73,12 +74,15 @@ def build(
     """
     from segdex.ingest.read import read
 
+    if progress is not None and not callable(progress):
+        raise ArgumentError("progress", found=type(progress).__name__, allowed="a function of a text and two numbers")
+    folder = None if out is None else _folder(out)
     catalog = load(schema)
     moment = _microseconds(as_of)
-    tables = read(catalog, sources or {}, on_error=on_error, progress=progress)
+    tables = read(catalog, sources, on_error=on_error, progress=progress)
     index = Index(derive(catalog, tables, moment, progress), report=tables.report)
-    if out is not None:
-        index.save(out)
+    if folder is not None:
+        index.save(folder)
     return index
 
 
@@ -90,7 +94,7 @@ def open(path: str | Path) -> Index:
         CorruptError: a file is damaged.
         VersionError: a file was written by a newer segdex.
     """
-    return Index(generations.load(Path(path)))
+    return Index(generations.load(_folder(path)))
 
 
 class Index:
@@ -118,6 +122,8 @@ class Index:
 
     def counts(self, rules: Iterable[RuleLike], *, suppression: Suppression = False) -> list[int]:
         """The counts of many rules, in their order."""
+        if isinstance(rules, str | bytes | Rule) or not isinstance(rules, Iterable):
+            raise ArgumentError("rules", found=type(rules).__name__, allowed="a list of rules: ['everyone']")
         return [query.count(suppression=suppression) for query in [self.prepare(rule) for rule in rules]]
 
     def prepare(self, rule: RuleLike) -> Query:
@@ -160,7 +166,8 @@ class Index:
 
         Args:
             rule: text or `Rule`.
-            columns: names, ``family['category']`` or inline calls, beside the key.
+            columns: names, ``family['category']`` or inline calls, beside the key. An attribute that is named like
+                the key is titled by its name in double quotes.
             limit: at most so many members.
             order_by: a column to order by, missing values last; default: by dense id.
             descending: greatest first.
@@ -168,6 +175,8 @@ class Index:
         """
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
             raise ArgumentError("limit", found=repr(limit), allowed="a whole number, 0 or more")
+        if not isinstance(descending, bool | np.bool_):
+            raise ArgumentError("descending", found=type(descending).__name__, allowed="True, False")
         query = self.prepare(rule)
         executor = self._running()
         chosen = executor.members_of(query.plan(False if self._is_suppression(query.rule) else suppression))
@@ -301,10 +310,12 @@ class Index:
 
         Raises:
             ArgumentError: the folder holds something else.
+            CorruptError: the index there is damaged: it is not written over.
+            LimitError: no greater number is left for a generation than a file there has.
             StorageError: the operating system refused; what was there before still is.
         """
         generation = self._running().generation
-        number = generations.save(generation, Path(path))
+        number = generations.save(generation, _folder(path))
         if number != generation.number:  # from now on this index says what whoever opens the folder says
             self._executor = Executor(dataclasses.replace(generation, number=number))
 
@@ -393,6 +404,21 @@ class Query:
         return f"<segdex.Query {self.rule}>"
 
 
+def _folder(path: str | Path) -> Path:
+    """*path*, unless no folder can have it."""
+    allowed = "the path of a folder"
+    try:
+        given = os.fspath(path)
+        usable = isinstance(given, str) and given != "" and b"\0" not in os.fsencode(given)
+    except TypeError:
+        raise ArgumentError("path", found=type(path).__name__, allowed=allowed) from None
+    except UnicodeEncodeError:
+        usable = False
+    if not usable:
+        raise ArgumentError("path", found=ascii(path), allowed=allowed)
+    return Path(given)
+
+
 def _texts() -> Remembered[Query]:
     # Nodes take some thirty times the bytes of their text (lists of short strings), and a short rule about 2 KiB.
     return Remembered(MOST_TEXT_BYTES, lambda held: 2048 + 32 * len(str(held.rule)))
@@ -403,10 +429,10 @@ def _is_one(key: Any) -> bool:
 
 
 def _purposes(suppression: Sequence[str], known: set[str]) -> set[str]:
-    if isinstance(suppression, str) or not isinstance(suppression, Sequence | set | frozenset):
+    if isinstance(suppression, str | bytes) or not isinstance(suppression, Sequence | set | frozenset):
         raise ArgumentError("suppression", found=repr(suppression), allowed="True, False or a list: ['email']")
     for purpose in suppression:
-        if purpose not in known:
+        if not isinstance(purpose, str) or purpose not in known:
             hint = nearest(str(purpose), known)
             raise ArgumentError(
                 "no suppression segment has this purpose", found=repr(purpose), allowed=listed(known), hint=hint
@@ -419,12 +445,11 @@ def _microseconds(as_of: str | dt.datetime | None) -> int:
         return clock.to_microseconds(dt.datetime.now(dt.UTC))
     try:
         moment = dt.datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
-        aware = moment.tzinfo is not None
-    except (ValueError, AttributeError):
-        raise ArgumentError(
-            "as_of is no time", found=repr(as_of), allowed="ISO 8601 with a zone: 2026-06-30T00:00:00Z"
-        ) from None
-    if not aware:
+    except ValueError:
+        moment = None
+    if not isinstance(moment, dt.datetime):
+        raise ArgumentError("as_of is no time", found=repr(as_of), allowed="ISO 8601 with a zone: 2026-06-30T00:00:00Z")
+    if moment.tzinfo is None:
         raise ArgumentError("as_of has no zone", found=repr(as_of), hint="end it in Z, or in an offset: +05:30")
     return clock.to_microseconds(moment)
 

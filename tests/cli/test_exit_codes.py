@@ -60,6 +60,25 @@ def test_interruptions(
     assert segdex_command("count", "index", "everyone") == (code, "", message)
 
 
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "cyclopts":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+from segdex.cli import main
+sys.exit(main(["--help"]))
+"""
+
+
+def test_an_interrupt_in_the_midst_of_an_import() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -71,6 +90,7 @@ def test_interruptions(
         (["build", "schema.toml", "--out", "x", "--on-error", "ignore"], '"raise", "skip"'),
         (["members", "index", "everyone", "--out", "a.csv", "--limit", "few"], "--limit"),
         (["members", "index", "everyone", "--out", "a.xlsx"], ".parquet, .csv, .arrow"),
+        (["members", "index", "everyone", "--out", "\udcff.csv"], "a name in UTF-8"),
         (["count", "/nowhere/at/all", "everyone"], "/nowhere/at/all"),
         (["build", "/nowhere/schema.toml", "--out", "x"], "/nowhere/schema.toml"),
     ],

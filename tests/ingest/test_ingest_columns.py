@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -111,6 +112,8 @@ CASES: dict[str, tuple[ValueType, pa.DataType, st.SearchStrategy[Any]]] = {
     "tags": (TAGS, pa.list_(pa.string()), st.lists(st.none() | words, max_size=4)),
     "tags of integers": (TAGS, pa.large_list(pa.int8()), st.lists(st.none() | small, max_size=4)),
     "tags in lists of two": (TAGS, pa.list_(pa.string(), 2), st.lists(st.none() | words, min_size=2, max_size=2)),
+    "tags in views": (TAGS, pa.list_view(pa.string()), st.lists(st.none() | words, max_size=4)),
+    "tags in large views": (TAGS, pa.large_list_view(pa.string()), st.lists(st.none() | words, max_size=4)),
 }  # fmt: skip
 
 
@@ -320,6 +323,26 @@ def test_encodings_and_types_of_others_are_read_through() -> None:
 def test_a_bad_entry_of_a_dictionary_is_bad_in_every_row_that_has_it() -> None:
     array = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 0]), pa.array([1.5, 2.0]))
     assert convert(TEXT, array) == ([None, "2", None, None], [([0, 3], "not a whole number")])
+
+
+def test_narrow_decimals_are_read_as_wide_ones() -> None:
+    values, expected = [Decimal("7.00"), None, Decimal("-0.50")], {TEXT: ["7", None, "-0.5"], CENTS: [700, None, -50]}
+    for kind, wanted in expected.items():
+        for narrow in (pa.decimal32(6, 2), pa.decimal64(12, 2)):
+            column = gatherer(kind, ZONE)
+            assert column.add(pa.array(values, narrow), untyped=False) == []
+            assert items(column.finish()) == wanted
+
+
+def test_views_of_lists_may_lie_in_any_order() -> None:
+    values = pa.array(["a", "b", "c"])
+    for view, integer in ((pa.ListViewArray, pa.int32()), (pa.LargeListViewArray, pa.int64())):
+        offsets, sizes = pa.array([2, 0, 1, 0], integer), pa.array([1, 2, 2, 0], integer)
+        array = view.from_arrays(offsets, sizes, values, mask=pa.array([False, False, True, False]))
+        for part in (array, array.slice(1)):
+            column = gatherer(TAGS, ZONE)
+            assert column.add(part, untyped=False) == []
+            assert items(column.finish()) == [{"c"}, {"a", "b"}, None, set()][-len(part) :]
 
 
 def test_a_bad_element_makes_the_whole_list_bad() -> None:

@@ -116,12 +116,27 @@ def test_lookup_takes_what_holds_keys() -> None:
         [7, 3, 2**70],
     ):  # fmt: skip
         assert keys.lookup(wanted).tolist() == [1, 0, -1]
+    assert keys.lookup([7, 10**5000, "3", -(2**63)]).tolist() == [1, -1, 0, -1]
+    assert Keys(pa.array(["1" + "0" * 30], pa.large_string())).lookup([10**30, 10**5000]).tolist() == [0, -1]
     assert keys.lookup([]).tolist() == []
     assert keys.lookup(pa.nulls(2)).tolist() == [-1, -1]
 
 
 @pytest.mark.parametrize(
-    "wanted", [[True], [1.5], [b"7"], "7", 7, pa.array([True]), pa.array([[7]]), np.array([object()])]
+    "wanted",
+    [
+        [True],
+        [1.5],
+        [b"7"],
+        "7",
+        7,
+        b"7",
+        bytearray(b"7"),
+        memoryview(b"7"),
+        pa.array([True]),
+        pa.array([[7]]),
+        np.array([object()]),
+    ],
 )
 def test_lookup_refuses_what_are_no_keys(wanted: Any) -> None:
     with pytest.raises(ArgumentError, match="no keys"):

@@ -348,3 +348,11 @@ def test_progress_tells_the_rows() -> None:
 def test_nothing_declared_is_an_empty_universe() -> None:
     found = read(load({}), {})
     assert (len(found.keys), found.attributes, found.events, found.report.sources) == (0, {}, {}, ())
+
+
+@pytest.mark.parametrize("odd", [pa.timestamp("us", "Nowhere/Zone"), pa.month_day_nano_interval()])
+def test_a_type_that_arrow_cannot_convert_is_named(odd: pa.DataType) -> None:
+    rows = pa.table({"customer_id": [1], "u": pa.nulls(1, odd)})
+    rows = rows.set_column(1, "u", pa.array([0], pa.int64()).cast(odd)) if pa.types.is_timestamp(odd) else rows
+    with pytest.raises(SourceError, match="table 's', column 'u': this column cannot be converted; found a column of"):
+        read(load({"streams": {"s": {"unit": "u"}}}), {"s": rows})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 import numpy as np
@@ -15,7 +15,7 @@ import pytest
 from pyarrow import csv, ipc, parquet
 
 from segdex.errors import ArgumentError, SourceError
-from segdex.ingest import readers
+from segdex.ingest import readers, sources
 from segdex.ingest.read import read
 from segdex.ingest.sources import Source, files, resolve
 from segdex.schema.load import load
@@ -56,6 +56,13 @@ def test_csv_is_text_and_only_an_empty_unquoted_field_is_null(tmp_path: Path) ->
     source = Source("orders", path="t.csv", base=tmp_path)
     assert rows(source) == [(b"007", b""), (None, b"NA"), (b"two\nlines", b'say "hi"')]
     assert all(batch.untyped for batch in source.batches(["key"]))
+
+
+@pytest.mark.parametrize("header", ["key,amount", '"key","amount"', "\ufeffkey,amount", '\n"two\nlines",key,amount'])
+def test_a_csv_of_a_header_alone_is_an_empty_table(tmp_path: Path, header: str) -> None:
+    for end in ("", "\n", "\r\n", "\r"):
+        (tmp_path / "t.csv").write_text(header + end, encoding="utf-8", newline="")
+        assert rows(Source("orders", path="t.csv", base=tmp_path)) == []
 
 
 def test_rows_of_a_csv_that_are_none_keep_the_numbers_right(tmp_path: Path) -> None:
@@ -156,6 +163,23 @@ def test_where_there_are_no_files(tree: Path, given: str, problem: str) -> None:
     with pytest.raises(SourceError, match=problem) as caught:
         files(given, tree)
     assert caught.value.place == given
+
+
+@pytest.mark.parametrize("given", ["a\0b.csv", "a\0*.csv", "\udce9.csv", "x" * 5000, "http://x/y.csv"])
+def test_paths_that_nothing_can_have(given: str) -> None:
+    with pytest.raises(SourceError, match=r"cannot be read|no such file"):
+        files(given, None)
+
+
+def test_a_folder_that_nobody_may_look_into(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_folder: Path) -> NoReturn:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(sources, "_inside", refuse)
+    for given in ("orders", "orders/*.csv"):
+        with pytest.raises(SourceError, match=r"this path cannot be read; found PermissionError") as caught:
+            files(given, tree)
+        assert caught.value.place == given
 
 
 # --- damage ------------------------------------------------------------------------------------------------------
@@ -273,6 +297,16 @@ def test_a_stream_that_fails_tells_nothing_of_its_values() -> None:
     assert caught.value.__suppress_context__
 
 
+def test_an_interrupted_stream_is_an_interrupt() -> None:
+    def interrupted() -> Iterator[pa.RecordBatch]:
+        yield from TABLE.to_batches()
+        raise KeyboardInterrupt
+
+    reader = pa.RecordBatchReader.from_batches(TABLE.schema, interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        rows(Source("orders", table=reader))
+
+
 # --- names -------------------------------------------------------------------------------------------------------
 
 CATALOG = load({
@@ -283,6 +317,16 @@ CATALOG = load({
     },
     "streams": {"orders": {"source": "orders.csv", "time": "at"}, "visits": {"time": "at"}},
 })  # fmt: skip
+
+
+class Odd:
+    """A path that is no text."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    def __fspath__(self) -> Any:
+        return self.path
 
 
 def test_what_is_given_comes_before_what_is_declared() -> None:
@@ -305,9 +349,13 @@ def test_what_is_given_comes_before_what_is_declared() -> None:
         ({"products": TABLE, "lookups.products": TABLE}, "given twice"),
         ({"visits": [1, 2]}, "the source 'visits' is no table; found list"),
         ({"visits": None}, "the source 'visits' is no table; found NoneType"),
+        ({"visits": ""}, "the source 'visits' is no table; found ''"),
+        ({"visits": Odd(b"a.csv")}, "the source 'visits' is no table; found Odd"),
+        ({"visits": Odd(3)}, "the source 'visits' is no table; found Odd"),
+        ([TABLE], "sources; found list; allowed: tables by name"),
     ],
 )
-def test_sources_that_are_refused(given: dict[str, Any], problem: str) -> None:
+def test_sources_that_are_refused(given: Any, problem: str) -> None:
     with pytest.raises(ArgumentError, match=problem):
         resolve(CATALOG.schema, given, None)
 

@@ -6,7 +6,9 @@ import datetime as dt
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyroaring
 import pytest
@@ -210,6 +212,17 @@ def test_the_key_may_be_named_among_the_columns(index: segdex.Index) -> None:
     assert index.members("everyone", columns=["customer_id", "spend"]).schema.names == ["customer_id", "spend"]
 
 
+def test_an_attribute_named_like_the_key_stands_beside_it() -> None:
+    people = pa.table({"id": [7, 8], "old_id": ["a", None]})
+    schema = {"customers": {"key": "id", "attributes": {"id": {"type": "text", "column": "old_id"}}}}
+    with segdex.build(schema, as_of=shop.AS_OF, sources={"customers": people}) as made:
+        for columns in (["id"], ['"id"'], ["id", '"id"']):
+            rows = made.members("everyone", columns=columns).read_all().to_pylist()
+            assert rows == [{"id": 7, '"id"': "a"}, {"id": 8, '"id"': None}]
+        by_attribute = made.members("everyone", order_by="id", descending=True).read_all()
+        assert by_attribute["id"].to_pylist() == [7, 8]
+
+
 def test_suppression_is_the_default_of_members_and_never_of_count(index: segdex.Index) -> None:
     assert index.count("everyone") == 5
     assert index.members("everyone").read_all()["customer_id"].to_pylist() == ["ann", "dan"]
@@ -241,6 +254,14 @@ def test_a_label_that_reads_missing_is_not_taken_for_no_value() -> None:
     schema = {"customers": {"key": "id", "attributes": {"state": "category"}}}
     with segdex.build(schema, as_of=shop.AS_OF, sources={"customers": people}) as made:
         assert dict(made.count_by("everyone", "state").counts) == {"'missing'": 1, "missing": 2}
+
+
+def test_a_table_of_counts_by_something_named_count_has_both_columns() -> None:
+    people = pa.table({"id": [1, 2, 3], "count": ["a", "a", None]})
+    schema = {"customers": {"key": "id", "attributes": {"count": "category"}}}
+    with segdex.build(schema, as_of=shop.AS_OF, sources={"customers": people}) as made:
+        table = made.count_by("everyone", "count").to_arrow()
+        assert table.to_pydict() == {'"count"': ["a", "missing"], "count": [2, 1]}
 
 
 def test_check_warns_without_running(index: segdex.Index) -> None:
@@ -300,6 +321,107 @@ def test_wrong_arguments_are_refused(index: segdex.Index) -> None:
         index.count_by("everyone", "affinity[any]")
     with pytest.raises(segdex.ArgumentError, match="zone"):
         segdex.build(shop.SCHEMA, as_of="2026-06-30T00:00:00", sources={})
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda index: index.counts("everyone"), "rules; found str; allowed: a list of rules"),
+        (lambda index: index.counts(segdex.everyone()), "rules; found Everyone; allowed: a list of rules"),
+        (lambda index: index.counts(None), "rules; found NoneType; allowed: a list of rules"),
+        (lambda index: index.counts([3]), "not a rule; found int"),
+        (lambda index: index.members("everyone", columns=None), "columns; found NoneType; allowed: a list of names"),
+        (lambda index: index.members("everyone", columns=3), "columns; found int; allowed: a list of names"),
+        (lambda index: index.members("everyone", columns=np.array("spend")), "columns; found ndarray"),
+        (lambda index: index.members("everyone", columns=[["spend"]]), "name of a column; found list"),
+        (lambda index: index.members("everyone", columns=[None]), "name of a column; found NoneType"),
+        (lambda index: index.members("everyone", order_by=3), "name of a column; found int"),
+        (lambda index: index.members("everyone", order_by=segdex.field("spend")), "name of a column; found Expr"),
+        (lambda index: index.members("everyone", descending="no"), "descending; found str; allowed: True, False"),
+        (lambda index: index.members("everyone", suppression=[["email"]]), r"found \['email'\]; allowed: ads, email"),
+        (lambda index: index.members("everyone", suppression=b"email"), "True, False or a list"),
+        (lambda index: index.count_by("everyone", ["recency"]), "name of a column; found list"),
+        (lambda index: index.save(None), "path; found NoneType; allowed: the path of a folder"),
+        (lambda index: index.save(b"folder"), r"path; found b'folder'; allowed: the path of a folder"),
+        (lambda _: segdex.open(3), "path; found int; allowed: the path of a folder"),
+        (lambda _: segdex.open(""), "path; found ''"),
+        (lambda _: segdex.open("a\0b"), r"path; found 'a\\x00b'"),
+        (lambda _: segdex.open("\ud800"), r"path; found '\\ud800'"),
+        (lambda _: built(sources=[shop.CUSTOMERS]), "sources; found list; allowed: tables by name"),
+        (lambda _: built(sources=[]), "sources; found list; allowed: tables by name"),
+        (lambda _: built(out=3), "path; found int"),
+        (lambda _: built(progress=3), "progress; found int; allowed: a function"),
+        (lambda _: built(as_of="9999-12-31T23:59:59-05:00"), "years 1 to 9999"),
+        (lambda _: built(as_of="0001-01-01T00:00:00+05:00"), "years 1 to 9999"),
+        (lambda _: built(as_of=dt.time(1, tzinfo=dt.UTC)), "as_of is no time"),
+    ],
+)
+def test_arguments_of_wrong_types_are_refused(index: segdex.Index, call: Any, said: str) -> None:
+    with pytest.raises(segdex.ArgumentError, match=said):
+        call(index)
+
+
+def built(**changed: Any) -> segdex.Index:
+    given = {"as_of": shop.AS_OF, "sources": {"customers": shop.CUSTOMERS, "orders": shop.ORDERS}}
+    return segdex.build(shop.SCHEMA, **(given | changed))
+
+
+LONG = "x" * 70_000
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        segdex.field("email") == LONG,
+        segdex.field("email").starts_with(LONG),
+        segdex.field("country").is_in(["y" * 60] * 2_000),
+        segdex.segment(LONG),
+        segdex.field(LONG) > 3,
+        segdex.call("count", "orders", where=segdex.field("department") == LONG) > 3,
+    ],
+)
+def test_a_rule_made_in_python_is_no_longer_than_text_may_be(index: segdex.Index, rule: segdex.Rule) -> None:
+    for ask in (index.count, index.prepare, index.members, index.explain, index.bitmap):
+        with pytest.raises(segdex.LimitError, match="65,536 bytes"):
+            ask(rule)
+    assert "65,536 bytes" in str(index.check(rule).problem)
+    with pytest.raises(segdex.SchemaError, match=r"segments\.s\.where: the text of the rule would be too long"):
+        segdex.build({**shop.SCHEMA, "segments": {"s": {"where": rule}}}, as_of=shop.AS_OF)
+
+
+def test_no_message_repeats_a_long_name(index: segdex.Index) -> None:
+    long = LONG[:60_000]
+    for call in (
+        lambda: index.members("everyone", columns=[long]),
+        lambda: index.members("everyone", order_by=long),
+        lambda: index.count(f"{long} > 3"),
+        lambda: index.count(f"segment '{long}'"),
+        lambda: index.count(f"count({long}) > 3"),
+        lambda: index.count(f"sum(orders.{long}) > 3"),
+        lambda: index.count(f"count(orders, where {long} = 3) > 3"),
+        lambda: index.count(f"income < '{long}'"),
+        lambda: index.count("everyone", suppression=[long]),
+        lambda: index.count_by("everyone", f"value_share['{long}']"),
+        lambda: built(sources={long: shop.ORDERS}),
+        lambda: built(as_of=long),
+        lambda: segdex.open(long),
+    ):
+        with pytest.raises(segdex.SegdexError) as caught:
+            call()
+        assert len(str(caught.value)) < 500
+        assert "x…" in str(caught.value)
+
+
+def test_columns_may_be_an_array_of_names(index: segdex.Index) -> None:
+    reader = index.members("everyone", columns=np.array(["spend", "country"]))  # type: ignore[arg-type]
+    assert reader.schema.names == ["customer_id", "spend", "country"]
+
+
+def test_the_first_and_the_last_moment_are_clocks() -> None:
+    for moment in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"):
+        with built(as_of=moment) as made:
+            assert made.as_of == dt.datetime.fromisoformat(moment)
+            assert made.count("count(orders, calendar 30d) >= 0") == 5
 
 
 def test_a_closed_index_says_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -280,7 +281,9 @@ def did(rest: str) -> str:
         (known('{"is":"name","name":"a\\u0000"}'), "cannot be kept"),
         (known('{"is":"name","name":"\\ud800"}'), "not JSON"),
         (known('{"is":"number","value":NaN}'), "NaN"),
-        (known('{"is":"number","value":"NaN"}'), "not a finite number"),
+        *((known(json.dumps({"is": "number", "value": odd})), "not a number") for odd in (
+            "NaN", "1_000", "１", "٣", " 1", "1\n", "+1", "1.", ".", "", "0x10", "1e", "--1",
+        )),
         (known('{"is":"number","value":"1e41"}'), "40 digits"),
         (known('{"is":"number","value":' + "1" * 100_000 + "}"), "40 digits"),
         (known('{"is":"time","value":"2026-01-01T00:00:00"}'), "timezone"),
@@ -299,6 +302,10 @@ def did(rest: str) -> str:
         (
             '{"is":"near","value":{"is":"name","name":"x"},"kilometres":"-1","latitude":"0","longitude":"0"}',
             "kilometres",
+        ),
+        (
+            '{"is":"near","value":{"is":"name","name":"x"},"kilometres":"1","latitude":"1_0","longitude":"0"}',
+            "not a number; found '1_0'",
         ),
         ('{"is":"not","rule":' * 33 + EVERYONE + "}" * 33, "32 levels"),
         ('{"is":"not","rule":' * 50_000, "32 levels"),

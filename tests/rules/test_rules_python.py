@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import segdex
@@ -110,12 +111,17 @@ def test_expressions_make_rules(rule: segdex.Rule, text: str) -> None:
         lambda: x["a"]["b"],
         lambda: field(""),
         lambda: segdex.bucket("a", 0),
+        lambda: segdex.bucket("a", "b"),
+        lambda: segdex.bucket("a", 1.5),
+        lambda: x.within(1, of=3),
+        lambda: x.within(1, of=(1, 2, 3)),
         lambda: segdex.all_of(x > 1),
         lambda: segdex.all_of(x > 1, "x > 1"),
         lambda: segdex.any_category("c", "x > 1"),
         lambda: segdex.call("did", "orders"),
         lambda: segdex.call("count", "orders", Odd=1),
         lambda: segdex.call("count", "orders", where=1),
+        lambda: segdex.call("count", "orders", window=90),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(wrong) -> None:
@@ -145,3 +151,34 @@ def test_expressions_are_no_keys_and_show_themselves() -> None:
     assert repr(x["a"] + 1) == "segdex.value(\"x['a'] + 1\")"
     assert repr(segdex.ANY) == "segdex.ANY"
     assert repr(segdex.variable("c")) == "segdex.variable('c')"
+
+
+class Country(str):
+    """A string that prints differently, as members of some enumerations do."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "Country"
+
+
+class Day(dt.date):
+    """A date that is something else too."""
+
+
+def test_values_of_derived_types_are_what_they_derive_from() -> None:
+    for made, text in (
+        (x == Country("IN"), "x = 'IN'"),
+        (x[Country("IN")] > np.float64(0.5), "x['IN'] > 0.5"),
+        (segdex.segment(Country("IN")), "segment 'IN'"),
+        (x > pd.Timestamp("2026-01-31T12:00:00Z"), "x > 2026-01-31T12:00:00Z"),
+        (x > pd.Timestamp("2026-01-31T12:00:00+05:30"), "x > 2026-01-31T06:30:00Z"),
+        (x > Day(2026, 1, 31), "x > 2026-01-31"),
+        (x.contains("a", ignore_case=np.bool_(True)), "x contains 'a' ignoring case"),
+        (segdex.bucket("a", True) < 1, "bucket('a', 1) < 1"),
+    ):
+        assert str(made) == text
+        assert parse(text) == made
+        assert segdex.Rule.from_json(made.to_json()) == made
+    with pytest.raises(ArgumentError, match="not a time; found NaTType"):
+        _ = x > pd.NaT

@@ -295,7 +295,7 @@ def test_cycles_of_every_kind(path: str, value: str, circle: str) -> None:
     assert caught.value.found == circle
 
 
-@pytest.mark.parametrize("name", ["", "a\nb", "a\0b", "\x7f", "\ud800"])
+@pytest.mark.parametrize("name", ["", "a\nb", "a\0b", "\x7f", "\ud800", "x" * 1025])
 def test_names_that_nothing_can_have(name: str) -> None:
     table = changed("segments.frequent.title", "x")
     table["segments"][name] = {"where": "everyone"}

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -336,6 +337,10 @@ deep: dict[str, Any] = {}
 deep["customers"] = deep
 
 
+# As it is saved and shown it has a space after each comma, and is longer than a rule may be.
+BRIEF = f"x in({','.join(['12345'] * 10_000)})"
+
+
 @pytest.mark.parametrize(
     "table",
     [
@@ -351,6 +356,9 @@ deep["customers"] = deep
         {"metrics": {"a": {"kind": "count", "stream": "s", "window": {"is": "rolling"}}}},
         {"streams": {"s": {"retain": {"is": "duration", "count": -1, "unit": "d"}}}},
         {"streams": {"s": {"retain": "٣d"}}},
+        {"streams": {"s": {}}, "metrics": {"a": {"kind": "count", "stream": "s", "window": "٣d"}}},
+        {"metrics": {"a": {"kind": "formula", "formula": {"is": "number", "value": "1_0"}}}},
+        {"customers": {"attributes": {"x": "integer"}}, "segments": {"a": {"where": BRIEF}}},
         {"segments": {"a": {"where": "(" * 70_000}}},
         {"segments": {"a": {"where": "x" * 70_000}}},
         {"bands": {"a": {"metric": "x", "edges": [dt.date(2025, 1, 1), dt.time(12)]}}},
@@ -362,6 +370,7 @@ deep["customers"] = deep
             "customers": {"attributes": {"t": "time"}},
             "bands": {"b": {"metric": "t", "edges": ["0001-01-01"]}},
         },
+        {"customers": {"attributes": {"t": "time"}}, "bands": {"b": {"metric": "t", "edges": [pd.NaT]}}},
         {"streams": {"s": {"retain": 3}}},
         {"timezone": "posix"},
         {"timezone": "/etc/localtime"},

@@ -218,7 +218,7 @@ def test_foreign_files(tmp_path, data, message):
 def test_a_missing_file_and_a_folder(tmp_path):
     with pytest.raises(StorageError, match="ENOENT"):
         Reader(tmp_path / "absent", SYSTEM)
-    with pytest.raises(StorageError):
+    with pytest.raises(CorruptError, match="found a folder"):
         Reader(tmp_path, SYSTEM)
 
 
@@ -276,7 +276,7 @@ def changed(at: int, field: int, value: object):
 HOSTILE = {
     "twice": (lambda held: held[1].__setitem__(0, "ints"), "there twice"),
     "unnamed": (changed(0, 0, ""), "unreadable"),
-    "long name": (changed(0, 0, "x" * 1025), "unreadable"),
+    "long name": (changed(0, 0, "x" * (container.LONGEST_NAME + 1)), "unreadable"),
     "kind": (changed(0, 1, "O"), "unreadable"),
     "unaligned": (changed(1, 2, 129), "out of place"),
     "overlap": (changed(1, 2, 64), "out of place"),
@@ -376,7 +376,7 @@ def test_what_a_writer_refuses(tmp_path, monkeypatch):
     with pytest.raises(ArgumentError, match="cannot hold"):
         writer.add_array("b", np.zeros((3, 3)))
     with pytest.raises(LimitError, match="too long"):
-        writer.add_bytes("x" * 1025, b"")
+        writer.add_bytes("x" * (container.LONGEST_NAME + 1), b"")
     monkeypatch.setattr(container, "MOST_SECTIONS", 1)
     with pytest.raises(LimitError, match="too many"):
         writer.add_bytes("b", b"")

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -142,6 +143,45 @@ def test_integer_keys_and_odd_names(tmp_path):
     with segdex.open(tmp_path) as opened:
         assert opened.customer(7) == built.customer(7)
         assert opened.keys(opened.bitmap("segment 'x/y'")).to_pylist() == [7]
+
+
+class Whole(int):
+    """An integer that is something else too."""
+
+
+def test_a_schema_of_derived_types_is_saved(tmp_path):
+    text, moment = np.str_, pd.Timestamp("2026-01-01T00:00:00Z")
+    schema = {
+        "customers": {"key": text("id"), "attributes": {text("n"): text("number"), "t": "time"}},
+        "bands": {
+            "b": {"metric": text("n"), "edges": [np.float64(1.5), Whole(3)], "labels": [text("x"), "y", "z"]},
+            "c": {"metric": "t", "edges": [moment]},
+        },
+        "segments": {text("s"): {"where": text("n > 1"), "suppression": [text("mail")], "title": text("S")}},
+        "privacy": {"minimum_count": Whole(0)},
+    }
+    table = pa.table({"id": [1], "n": [2.0], "t": [moment]})
+    built = segdex.build(schema, as_of=shop.AS_OF, sources={"customers": table})
+    built.save(tmp_path)
+    with segdex.open(tmp_path) as opened:
+        assert opened.customer(1) == built.customer(1)
+        assert opened.customer(1).bands == {"b": "y", "c": "2026-01-01T00:00:00Z.."}
+
+
+def test_the_longest_names_are_saved(tmp_path):
+    """Each slash is written as three characters in the name of a section."""
+    names = ["/" * 1024, "a" * 1024]
+    table = pa.table({"id": [1], **{name: ["x"] for name in names}, "at": ["2026-01-01"]})
+    fields = dict.fromkeys(names, "category")
+    schema = {
+        "customers": {"key": "id", "attributes": fields},
+        "streams": {"/" * 1024: {"key": "id", "time": "at", "fields": fields}},
+    }
+    built = segdex.build(schema, as_of=shop.AS_OF, sources={"customers": table, "/" * 1024: table})
+    built.save(tmp_path)
+    with segdex.open(tmp_path) as opened:
+        assert opened.customer(1) == built.customer(1)
+        assert list(generations.verify(tmp_path)) == []
 
 
 # --- damage ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from segdex.errors import LockedError, StorageError
+from segdex.errors import CorruptError, LockedError, StorageError
 from segdex.store.os import OperatingSystem
 from tests.store.faulty import Faulty
 
@@ -28,6 +28,14 @@ def test_written_bytes_are_read_and_mapped(tmp_path):
 def test_an_empty_file_maps_to_nothing(tmp_path):
     (tmp_path / "f").touch()
     assert bytes(SYSTEM.map(tmp_path / "f")) == b""
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_only_files_are_read_and_nothing_is_waited_for(tmp_path, make):
+    make(tmp_path / "f")
+    for read in (SYSTEM.map, lambda path: SYSTEM.read(path, 9)):
+        with pytest.raises(CorruptError, match=r"f: this is no file; found a (pipe|folder|device)"):
+            read(tmp_path / "f")
 
 
 def test_what_is_there(tmp_path):
@@ -88,8 +96,10 @@ def test_every_refusal_names_path_and_reason(tmp_path, call):
 
 def test_refusals_while_reading_and_locking(tmp_path):
     (tmp_path / "f").write_bytes(b"abc")
-    with pytest.raises(StorageError, match="cannot read"):
+    with pytest.raises(StorageError, match="cannot measure"):
         Faulty(1).read(tmp_path / "f", 9)
+    with pytest.raises(StorageError, match="cannot read"):
+        Faulty(2).read(tmp_path / "f", 9)
     with pytest.raises(StorageError, match="cannot make"):
         Faulty(2).make_folder(tmp_path / "new")
     with pytest.raises(StorageError, match="cannot lock"):

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segdex.errors import ArgumentError, CorruptError, LockedError, SegdexError, StorageError, VersionError
+from segdex.errors import ArgumentError, CorruptError, LimitError, LockedError, SegdexError, StorageError, VersionError
 from segdex.store import snapshot
 from segdex.store.container import Writer, checksum, hexed
 from segdex.store.os import OperatingSystem
@@ -158,6 +158,18 @@ def test_left_overs_are_removed_by_the_next_writer(tmp_path):
     assert names(tmp_path) == {CURRENT, LOCK, file_name(1), file_name(3)}
 
 
+def test_a_stray_file_with_the_greatest_number_is_refused_and_nothing_lost(tmp_path):
+    (tmp_path / file_name(10**18 - 1)).touch()
+    with pytest.raises(LimitError, match="no number is left"):
+        commit(tmp_path, holding(1), SYSTEM)
+    (tmp_path / file_name(10**18 - 1)).unlink()
+    (tmp_path / file_name(10**18 - 2)).touch()
+    assert commit(tmp_path, holding(1), SYSTEM).generation == 10**18 - 1
+    with pytest.raises(LimitError, match="no number is left"):
+        commit(tmp_path, holding(2), SYSTEM)
+    assert held(tmp_path) == 1
+
+
 # --- damage ------------------------------------------------------------------------------------------------------
 
 
@@ -220,6 +232,16 @@ def test_a_generation_renamed_into_the_place_of_another(tmp_path):
     (tmp_path / file_name(1)).replace(tmp_path / file_name(2))
     with pytest.raises(CorruptError, match="generation differs; found 1; allowed: 2"):
         open_current(tmp_path, SYSTEM)
+
+
+@pytest.mark.parametrize("name", ["CURRENT", "generation-00000001.segdex"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(tmp_path, name):
+    commit(tmp_path, holding(1), SYSTEM)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(CorruptError, match=f"{name}: this is no file; found a pipe"):
+        open_current(tmp_path, SYSTEM)
+    assert "a pipe" in str(next(iter(verify(tmp_path, SYSTEM))))
 
 
 def test_verify_reads_the_older_generation_too(tmp_path):

@@ -160,6 +160,9 @@ def test_microseconds_and_datetimes_are_inverse() -> None:
     assert clock.to_microseconds(dt.datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=dt.UTC)) == -1
     with pytest.raises(ArgumentError, match="zone"):
         clock.to_microseconds(dt.datetime(2026, 1, 1))
+    for late in ("9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"):
+        with pytest.raises(ArgumentError, match="years 1 to 9999"):
+            clock.to_microseconds(dt.datetime.fromisoformat(late))
 
 
 # --- dates moved --------------------------------------------------------------------------------------------

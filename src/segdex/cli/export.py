@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdex.errors import ArgumentError
+from segdex.rules.words import is_storable
 from segdex.store.os import refused
 
 
@@ -32,6 +33,8 @@ def writer(out: str) -> Callable[[pa.RecordBatchReader], int]:
     made = _FORMATS.get(Path(out).suffix.lower())
     if made is None:
         raise ArgumentError("--out", found=repr(out), allowed=f"a name that ends in {', '.join(_FORMATS)}, or -")
+    if not is_storable(out):
+        raise ArgumentError("--out", found=ascii(out), allowed="a name in UTF-8")
 
     def to_file(reader: pa.RecordBatchReader) -> int:
         with _replaced(Path(out)) as sink:

@@ -15,6 +15,9 @@ from segdex.values.column import Data, Ints, Mask
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 
+_DECIMAL_BITS = 128
+
+
 class Problem(NamedTuple):
     """Rows of one array that cannot be converted, and why; the reason never quotes a value."""
 
@@ -30,7 +33,10 @@ class Converted(NamedTuple):
 
 
 def plain(array: pa.Array) -> pa.Array:
-    """*array* without encodings: dictionaries and runs are written out, of an extension type its storage is taken."""
+    """*array* without encodings: dictionaries and runs are written out, of an extension type its storage is taken.
+
+    Narrow decimals, of which Arrow knows little more than how to widen them, are widened.
+    """
     while True:
         kind = array.type
         if isinstance(kind, pa.BaseExtensionType):
@@ -39,6 +45,8 @@ def plain(array: pa.Array) -> pa.Array:
             array = _decoded(array)
         elif pa.types.is_run_end_encoded(kind):
             array = pc.run_end_decode(array)
+        elif is_decimal(kind) and kind.bit_width < _DECIMAL_BITS:
+            array = array.cast(pa.decimal128(kind.precision, kind.scale))
         else:
             return array
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 
 from segdex.errors import SourceError
 from segdex.ingest.arrays import Problem, rows_where
@@ -49,6 +50,11 @@ def take_in(source: Source, parts: Sequence[Part], tally: Tally, progress: Progr
                 problems = gatherer.add(batch.columns[column], batch.untyped)
             except SourceError as error:
                 raise error.at(f"{batch.place}, column {column!r}") from None
+            except pa.ArrowException:  # whose text may quote values
+                raise SourceError(
+                    "this column cannot be converted", place=f"{batch.place}, column {column!r}",
+                    found=f"a column of {batch.columns[column].type}",
+                ) from None  # fmt: skip
             found += ((column, problem) for problem in problems)
             if null == "allowed":
                 continue

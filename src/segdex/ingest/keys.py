@@ -19,6 +19,8 @@ from segdex.values.column import MISSING, Ints, Mask
 
 _HASHING_PAYS = 8
 """From one wanted key in so many held ones, one pass with a hash table beats that many searches."""
+_MOST_BITS = 8192
+"""Python refuses to write out a number of more than some thousand digits."""
 _CANONICAL = "^(0|-?[1-9][0-9]{0,18})$"
 
 
@@ -101,20 +103,21 @@ def _as_array(values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> pa.Array:
         return _converted(pa.array, values)
     if hasattr(values, "__arrow_c_stream__"):
         return _converted(lambda stream: pa.chunked_array(stream).combine_chunks(), values)
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes | bytearray | memoryview) or not isinstance(values, Iterable):
         raise _no_keys(type(values).__name__)
     items = list(values)
     if any(isinstance(item, bool) or not isinstance(item, str | int | np.integer | None) for item in items):
         raise _no_keys("other values among them")
-    if any(isinstance(item, str) for item in items):
-        return pa.array([None if item is None else _text(str(item)) for item in items], pa.large_string())
-    whole = [None if item is None or abs(int(item)) > LARGEST else int(item) for item in items]
-    return _converted(pa.array, whole)
+    if any(isinstance(item, str) or (item is not None and abs(int(item)) > LARGEST) for item in items):
+        return pa.array([None if item is None else _text(item) for item in items], pa.large_string())
+    return _converted(pa.array, [None if item is None else int(item) for item in items])
 
 
-def _text(key: str) -> str | None:
-    """A key that can be written as UTF-8; None, a key that nobody has, where it holds half a surrogate pair."""
-    return None if any("\ud800" <= character <= "\udfff" for character in key) else key
+def _text(key: str | int | np.integer[Any]) -> str | None:
+    """A key as text; None, a key that nobody has, where it is too long a number or holds half a surrogate pair."""
+    if not isinstance(key, str):
+        return str(key) if int(key).bit_length() <= _MOST_BITS else None
+    return None if any("\ud800" <= character <= "\udfff" for character in key) else str(key)
 
 
 def _converted(convert: Callable[[Any], pa.Array], values: Any) -> pa.Array:

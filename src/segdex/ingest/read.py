@@ -70,7 +70,9 @@ def read(
     """
     if on_error not in ("raise", "skip"):
         raise ArgumentError("on_error", found=repr(on_error), allowed="'raise', 'skip'")
-    return _Reading(catalog, resolve(catalog.schema, sources or {}, catalog.base), on_error, progress).run()
+    return _Reading(
+        catalog, resolve(catalog.schema, {} if sources is None else sources, catalog.base), on_error, progress
+    ).run()
 
 
 class _Reading:

@@ -103,6 +103,9 @@ def read_stream(table: Any, place: str, columns: Sequence[str]) -> Iterator[Batc
     except (SourceError, MemoryError):
         raise
     except Exception as error:  # whatever the producer raises, its text may quote values
+        # Of what a producer in Python raises Arrow passes on the text alone, which ends in the name.
+        if str(error).rstrip().endswith(KeyboardInterrupt.__name__):
+            raise KeyboardInterrupt from None
         raise SourceError("the table cannot be read", place=place, found=type(error).__name__) from None
 
 
@@ -175,7 +178,7 @@ def _csv(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
     read = csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK)
     # The first pass is for the header only; it may read ahead, so it must not list what it meets.
     parse = csv.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda _: "skip")
-    with csv.open_csv(path, read_options=read, parse_options=parse) as reader:
+    with csv.open_csv(_ended(path), read_options=read, parse_options=parse) as reader:
         positions_of(columns, reader.schema.names, place)
     parse = csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip)
     convert = csv.ConvertOptions(
@@ -183,13 +186,27 @@ def _csv(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
         null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False,
     )  # fmt: skip
     told = 0
-    with csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
+    with csv.open_csv(_ended(path), read_options=read, parse_options=parse, convert_options=convert) as reader:
         for batch in _numbered(reader, place):
             fresh = malformed[told:]
             told += len(fresh)
             yield dataclasses.replace(batch, untyped=True, malformed=fresh, skipped=skipped)
     if malformed[told:]:
         yield Batch(place, 0, 0, {}, malformed=malformed[told:])
+
+
+def _ended(path: Path) -> Any:
+    """The file with an end to its last line; Arrow finds no header in a file that is one line without.
+
+    A file of more than one block has a line end, or a header that is refused either way.
+    """
+    from pyarrow import fs
+
+    with fs.LocalFileSystem().open_input_file(path.as_posix()) as file:
+        if file.size() > _CSV_BLOCK:
+            return path
+        data = file.read()
+    return pa.BufferReader(data if data.endswith((b"\n", b"\r")) else data + b"\n")
 
 
 def _check_quotes(path: Path, place: str) -> None:

@@ -55,8 +55,16 @@ def files(given: str, base: Path | None) -> list[tuple[Path, str]]:
     number of folders.
 
     Raises:
-        SourceError: there is none.
+        SourceError: there is none, or the operating system lets nobody look.
     """
+    try:
+        found = _found(given, base)
+    except (OSError, ValueError) as error:  # Arrow's own errors among them
+        raise SourceError("this path cannot be read", place=given, found=type(error).__name__) from None
+    return [(each, _name(each, base)) for each in sorted(found, key=Path.as_posix)]
+
+
+def _found(given: str, base: Path | None) -> list[Path]:
     from pyarrow import fs
 
     path = (base or Path()) / given
@@ -73,7 +81,7 @@ def files(given: str, base: Path | None) -> list[tuple[Path, str]]:
             raise SourceError("no file matches this pattern", place=given)
     else:
         raise SourceError("no such file or folder", place=given)
-    return [(each, _name(each, base)) for each in sorted(found, key=Path.as_posix)]
+    return found
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -136,6 +144,8 @@ def resolve(schema: Schema, given: Mapping[str, Any], base: Path | None) -> dict
     declared = {CUSTOMERS: schema.customers.source}
     declared |= {LOOKUPS + name: lookup.source for name, lookup in schema.lookups.items()}
     declared |= {name: stream.source for name, stream in schema.streams.items()}
+    if not isinstance(given, Mapping):
+        raise ArgumentError("sources", found=type(given).__name__, allowed="tables by name: {'orders': table}")
     found: dict[str, Source] = {}
     for name, table in given.items():
         full = _full_name(name, declared)
@@ -164,11 +174,12 @@ def _full_name(name: str, declared: Mapping[str, object]) -> str:
 
 
 def _given(name: str, table: Any) -> Source:
-    if isinstance(table, str | os.PathLike):
-        return Source(name, path=os.fspath(table))
+    path = table.__fspath__() if isinstance(table, os.PathLike) else table
+    if isinstance(path, str) and path:
+        return Source(name, path=path)
     if hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__"):
         return Source(name, table=table)
     raise ArgumentError(
-        f"the source {name!r} is no table", found=type(table).__name__,
+        f"the source {name!r} is no table", found=repr(path) if path == "" else type(table).__name__,
         allowed="anything with __arrow_c_stream__ (pyarrow, polars, pandas, DuckDB), or a path",
     )  # fmt: skip

@@ -100,12 +100,10 @@ def encode_lists(array: pa.Array, texts: Texts) -> tuple[Converted, Ints, Mask]:
     malformed: list[Problem] = []
     if is_text(kind):
         array, malformed = _from_json(array)
-    if pa.types.is_fixed_size_list(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+    if pa.types.is_fixed_size_list(kind):
         array = array.cast(pa.large_list(kind.value_type))
-    if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
-        raise unfit(array, "tags", "lists of text, text that is a JSON list of strings")
     known = known_of(array)
-    lengths = np.where(known, numbers_of(pc.list_value_length(array)), 0).astype(np.int64)
+    lengths = np.where(known, numbers_of(_sizes(array)), 0).astype(np.int64)
     owners = np.repeat(np.arange(len(array)), lengths)
     items = encode(array.flatten(), texts, "tags")  # flatten leaves out what lies behind null lists
     problems = [Problem(np.unique(owners[problem.rows]), problem.reason) for problem in items.problems]
@@ -113,6 +111,16 @@ def encode_lists(array: pa.Array, texts: Texts) -> tuple[Converted, Ints, Mask]:
         known[problem.rows] = False
     kept = (items.data >= 0) & known[owners]
     return Converted(items.data[kept], malformed + problems), np.bincount(owners[kept], minlength=len(array)), known
+
+
+def _sizes(array: pa.Array) -> pa.Array:
+    """How many elements each list has."""
+    kind = array.type
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        return array.sizes  # Arrow counts views by their offsets, which may be in any order
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pc.list_value_length(array)
+    raise unfit(array, "tags", "lists of text, text that is a JSON list of strings")
 
 
 def _from_json(array: pa.Array) -> tuple[pa.LargeListArray, list[Problem]]:

@@ -16,6 +16,7 @@ from segdex.errors import ArgumentError, RuleError, listed, nearest
 from segdex.query.execute import Executor
 from segdex.rules import nodes
 from segdex.rules.text import parse_value
+from segdex.rules.words import quoted
 from segdex.schema.check import value_type
 from segdex.schema.types import ValueType
 from segdex.values.arrow import to_arrow
@@ -43,8 +44,9 @@ class CountBy:
     counts: Mapping[str, int | None]
 
     def to_arrow(self) -> pa.Table:
-        """A table with a column named like the name, and ``count``."""
-        return pa.table({self.by: list(self.counts), "count": pa.array(self.counts.values(), pa.int64())})
+        """A table with a column named like the name, and ``count``; what is named ``count`` is titled in quotes."""
+        title = quoted(self.by) if self.by == "count" else self.by
+        return pa.table({title: list(self.counts), "count": pa.array(self.counts.values(), pa.int64())})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,6 +66,10 @@ def column_of(text: str, executor: Executor) -> Column:
     Raises:
         ArgumentError: there is no such name, or it does not give one value a customer.
     """
+    if not isinstance(text, str):
+        raise ArgumentError(
+            "not the name of a column", found=type(text).__name__, allowed="text: a name, name['category'] or a call"
+        )
     catalog = executor.generation.catalog
     try:
         value = nodes.Name(text) if text in catalog.types else parse_value(text)
@@ -95,12 +101,17 @@ def members(
     order_by: str | None,
     descending: bool,
 ) -> pa.RecordBatchReader:
-    """The members as record batches: the key first, then *columns*; by dense id, or by the values of *order_by*."""
+    """The members as record batches: the key first, then *columns*; by dense id, or by the values of *order_by*.
+
+    An attribute that is named like the key is titled by its name in quotes, so that no two columns have one title.
+    """
     generation = executor.generation
-    if isinstance(columns, str):
-        raise ArgumentError("columns", found=repr(columns), allowed=f"a list: [{columns!r}]")
     key = generation.catalog.schema.customers.key
-    held = {name: column_of(name, executor) for name in columns if name != key}  # the key is there anyway
+    held = {
+        quoted(name) if name == key else name: column_of(name, executor)
+        for name in _names(columns)
+        if name != key or key in generation.catalog.types  # the key itself is there anyway
+    }
     ids = hot.to_ids(chosen)
     if order_by is not None:
         ids = _ordered(ids, column_of(order_by, executor), order_by, descending)
@@ -116,6 +127,16 @@ def members(
             yield batch(ids[start : start + BATCH])
 
     return pa.RecordBatchReader.from_batches(batch(ids[:0]).schema, batches())
+
+
+def _names(columns: Sequence[str]) -> list[str]:
+    if isinstance(columns, str):
+        raise ArgumentError("columns", found=repr(columns), allowed=f"a list: [{columns!r}]")
+    try:
+        names = list(columns)
+    except TypeError:
+        raise ArgumentError("columns", found=type(columns).__name__, allowed="a list of names") from None
+    return names
 
 
 def _ordered(ids: Ids, column: Column, name: str, descending: bool) -> Ids:

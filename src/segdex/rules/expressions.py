@@ -67,7 +67,7 @@ class Expression:
         if not isinstance(self.node, nodes.Name | nodes.Call):
             raise ArgumentError("only a name or a call has categories", found=repr(self))
         if isinstance(key, str):
-            return Expression(nodes.Item(self.node, nodes.Text(str(key))))
+            return Expression(nodes.Item(self.node, nodes.Text(string(key))))
         if isinstance(key, Category):
             return Expression(nodes.Item(self.node, key.node))
         raise ArgumentError("not a category", found=repr(key), allowed="a string, segdex.ANY or segdex.variable('c')")
@@ -126,15 +126,15 @@ class Expression:
 
     def starts_with(self, text: str, ignore_case: bool = False) -> nodes.Match:
         """The text begins with *text*."""
-        return nodes.Match(self.node, "starts", string(text), ignore_case)
+        return nodes.Match(self.node, "starts", string(text), bool(ignore_case))
 
     def ends_with(self, text: str, ignore_case: bool = False) -> nodes.Match:
         """The text ends with *text*."""
-        return nodes.Match(self.node, "ends", string(text), ignore_case)
+        return nodes.Match(self.node, "ends", string(text), bool(ignore_case))
 
     def contains(self, text: str, ignore_case: bool = False) -> nodes.Match:
         """*text* is somewhere in the text."""
-        return nodes.Match(self.node, "contains", string(text), ignore_case)
+        return nodes.Match(self.node, "contains", string(text), bool(ignore_case))
 
     def within(
         self, reach: str | Duration | Expression | Literal, of: tuple[Any, Any] | None = None
@@ -147,6 +147,8 @@ class Expression:
         """
         if of is None:
             return nodes.Soon(self.node, _duration(reach))
+        if not isinstance(of, tuple | list) or len(of) != 2:
+            raise ArgumentError("not a place", found=repr(of), allowed="(latitude, longitude)")
         latitude, longitude = of
         where = self._name("within … of")
         return nodes.Near(where, _number(reach), _number(latitude), _number(longitude))
@@ -265,7 +267,7 @@ def string(given: object) -> str:
     """*given*, a string that a rule can keep."""
     if not isinstance(given, str):
         raise ArgumentError("not a string", found=repr(given))
-    text = str(given)
+    text = str.__str__(given)  # a subclass, such as an enumeration, may print differently
     if not is_storable(text):
         raise ArgumentError("a string holds a character that cannot be kept", found=ascii(text[:40]))
     return text

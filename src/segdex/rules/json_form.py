@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import Any
+import re
+from decimal import Decimal
+from typing import Any, get_args
 
 import msgspec
 
 from segdex.errors import ArgumentError, RuleError, RuleLimitError
 from segdex.rules import limits
 from segdex.rules.nodes import Constant, Rule, RuleNode, Value
-from segdex.rules.printer import to_text
+from segdex.rules.printer import check_length
 from segdex.rules.windows import Window
 
 MOST_JSON_BYTES = 4 * 1024 * 1024
 """Of the JSON form: a list of 10,000 items takes more room here than in text."""
 
-_DECIMAL = r"^-?([0-9]+(\.[0-9]+)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_DECIMAL = r"-?([0-9]+(\.[0-9]+)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
@@ -41,22 +43,26 @@ def from_json(data: bytes | str) -> Rule:
         RuleError: the data is no JSON or no rule; the place is the path inside it, such as ``$.rules[0].op``.
         RuleLimitError: the rule is larger than the limits allow.
     """
+    rule: Rule = decode(data, RuleNode, "rule")
+    limits.check(rule)
+    check_length(rule)
+    return rule
+
+
+def decode(data: bytes | str, kind: Any, what: str) -> Any:
+    """The object of a type whose JSON form *data* is; *what* it is, is for the message. Raises as `from_json`."""
     text = _decoded(data)
     try:
-        # Only here are two equal keys seen: the decoder below would take the last one and be silent.
-        json.loads(text, object_pairs_hook=_once, parse_int=_unread, parse_float=_unread, parse_constant=_refuse)
-        rule: Rule = _decoder().decode(text)
+        # The decoder below is silent where a key is given twice, and reads numbers as generously as Python does.
+        json.loads(text, object_pairs_hook=_strict, parse_int=_unread, parse_float=_unread, parse_constant=_refuse)
+        return _decoder(kind).decode(text)
     except RecursionError:
         raise RuleLimitError("the JSON is nested too deeply", allowed=f"{limits.MOST_DEPTH} levels of rules") from None
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `")
-        raise RuleError(f"not a rule: {problem}", place=path.rstrip("`") or "$") from None
+        raise RuleError(f"not a {what}: {problem}", place=path.rstrip("`") or "$") from None
     except ValueError as error:
         raise RuleError(f"not JSON: {error}") from None
-    limits.check(rule)
-    if len(to_text(rule).encode()) > limits.MOST_BYTES:
-        raise RuleLimitError("the text of the rule would be too long", allowed=f"{limits.MOST_BYTES:,} bytes")
-    return rule
 
 
 def rule_schema() -> dict[str, Any]:
@@ -85,7 +91,7 @@ def _tidied(shape: Any, named: list[tuple[str, Any]]) -> Any:
     if not isinstance(shape, dict):
         return shape
     if shape.get("format") == "decimal":
-        return {"anyOf": [{"type": "string", "pattern": _DECIMAL}, {"type": "number"}]}
+        return {"anyOf": [{"type": "string", "pattern": f"^{_DECIMAL}$"}, {"type": "number"}]}
     tidy = {key: _tidied(part, named) for key, part in shape.items() if key != "discriminator"}
     if isinstance(tidy.get("description"), str):
         tidy["description"] = " ".join(tidy["description"].split())
@@ -93,8 +99,17 @@ def _tidied(shape: Any, named: list[tuple[str, Any]]) -> Any:
 
 
 @functools.cache
-def _decoder() -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(RuleNode)
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+@functools.cache
+def _decimals() -> dict[Any, list[str]]:
+    """The fields of each kind of node that hold a decimal, by its tag."""
+    return {
+        kind.__struct_config__.tag: [field.name for field in msgspec.structs.fields(kind) if field.type is Decimal]
+        for kind in (*get_args(RuleNode), *get_args(Value))
+    }
 
 
 def _decoded(data: bytes | str) -> str:
@@ -110,11 +125,17 @@ def _decoded(data: bytes | str) -> str:
     return text
 
 
-def _once(pairs: list[tuple[str, Any]]) -> None:
+def _strict(pairs: list[tuple[str, Any]]) -> None:
     keys = [key for key, _ in pairs]
     if len(set(keys)) < len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
         raise RuleError("a key of an object is given twice", found=repr(twice[:40]))
+    table = dict(pairs)
+    tag = table.get("is")
+    for name in _decimals().get(tag, ()) if isinstance(tag, str) else ():
+        value = table.get(name)
+        if isinstance(value, str) and not re.fullmatch(_DECIMAL, value):
+            raise RuleError("not a number", found=ascii(value[:40]), allowed="a number as a rule writes it: -12.5, 1e5")
 
 
 def _unread(text: str) -> None:

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from segdex.errors import ArgumentError
+from segdex.rules.moments import plain_date, plain_time
 from segdex.rules.numbers import plain
 from segdex.rules.windows import Duration, Window
 
@@ -60,6 +61,9 @@ class Date(Node, frozen=True, tag="date"):
     """A local date."""
 
     value: dt.date
+
+    def __post_init__(self) -> None:
+        _settle(self, "value", plain_date(self.value))
 
 
 class Time(Node, frozen=True, tag="time"):
@@ -366,6 +370,7 @@ def _settle(node: Node, name: str, value: Any) -> None:
 
 
 def _in_utc(moment: dt.datetime) -> dt.datetime:
+    moment = plain_time(moment)
     if moment.tzinfo is dt.UTC:
         return moment
     if moment.utcoffset() is None:

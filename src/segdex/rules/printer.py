@@ -6,8 +6,9 @@ import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
 
+from segdex.errors import RuleError, RuleLimitError
 from segdex.rules import nodes
-from segdex.rules.limits import check_depth
+from segdex.rules.limits import MOST_BYTES, check_depth
 from segdex.rules.words import name_text, string_text
 
 # How tightly an operator holds its operands.
@@ -32,6 +33,16 @@ def value_to_text(value: nodes.Value) -> str:
     """The text of *value*; `segdex.rules.text.parse_value` reads it back to an equal tree; raises as `to_text`."""
     check_depth(value)
     return _value(value)
+
+
+def check_length(rule: nodes.Rule) -> None:
+    """Refuse a rule that was not read from text and is too long for one.
+
+    Raises:
+        RuleLimitError: its text would be longer than a rule's may be.
+    """
+    if len(to_text(rule).encode()) > MOST_BYTES:
+        raise RuleLimitError("the text of the rule would be too long", allowed=f"{MOST_BYTES:,} bytes")
 
 
 def _rule(rule: nodes.Rule) -> str:
@@ -82,7 +93,7 @@ def _comparison(rule: nodes.Rule) -> str:
             place = _listed(map(_number, (rule.latitude, rule.longitude)))
             return f"{_value(rule.value)} within {_number(rule.kilometres)} km of {place}"
         case _:
-            raise AssertionError(f"no text for {type(rule).__name__}")
+            raise RuleError(f"{type(rule).__name__} is not a rule")
 
 
 def _value(value: nodes.Value | nodes.AnyCategory | nodes.Variable) -> str:

@@ -67,7 +67,10 @@ def anniversary(of: str) -> Expression:
 
 def bucket(salt: str, count: int) -> Expression:
     """A stable pseudo-random number of each customer, 0 to *count* - 1: ``bucket("spring-test", 100) < 10``."""
-    number = operator.index(count)
+    try:
+        number = int(operator.index(count))
+    except TypeError:
+        raise ArgumentError("the number of buckets", found=repr(count), allowed="a whole number") from None
     if not 1 <= number <= nodes.LARGEST_BUCKET_COUNT:
         raise ArgumentError("the number of buckets is out of range", allowed=f"1 to {nodes.LARGEST_BUCKET_COUNT:,}")
     return Expression(nodes.Bucket(string(salt), number))
@@ -160,8 +163,10 @@ def _read(given: Rule | str) -> Any:
 
 
 def _window(given: Window | str | None) -> Window | None:
-    if not isinstance(given, str):
+    if given is None or isinstance(given, Window):
         return given
+    if not isinstance(given, str):
+        raise ArgumentError("not a window", found=repr(given), allowed="text such as '90d' or '180d..90d'")
     from segdex.rules.text import parse_window
 
     return parse_window(given)

@@ -16,7 +16,7 @@ from segdex.errors import ArgumentError
 DurationUnit: TypeAlias = Literal["min", "h", "d", "w", "mo", "y"]
 Period: TypeAlias = Literal["d", "w", "mo", "y"]
 
-_DURATION = re.compile(r"(\d{1,9})(min|mo|h|d|w|y)")
+_DURATION = re.compile(r"(\d{1,9})(min|mo|h|d|w|y)", re.ASCII)
 FIXED_MICROSECONDS = {"min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 _MONTHS = {"mo": 1, "y": 12}
 MOST_LAST = 1_000_000

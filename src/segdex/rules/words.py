@@ -27,8 +27,11 @@ def name_text(name: str) -> str:
     >>> print(name_text("orders_3m"), name_text("last name"), name_text("not"))
     orders_3m "last name" "not"
     """
-    if _BARE.fullmatch(name) and not _RESERVED.fullmatch(name):
-        return name
+    return name if _BARE.fullmatch(name) and not _RESERVED.fullmatch(name) else quoted(name)
+
+
+def quoted(name: str) -> str:
+    """*name* in double quotes, quotes inside doubled."""
     return '"' + name.replace('"', '""') + '"'
 
 

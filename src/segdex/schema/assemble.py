@@ -10,6 +10,7 @@ import msgspec
 
 from segdex.errors import RuleError, SchemaError
 from segdex.rules import nodes
+from segdex.rules.printer import check_length
 from segdex.schema import bands, fields
 from segdex.schema.catalog import Catalog, Names
 from segdex.schema.check import check_formula, check_rule
@@ -145,6 +146,7 @@ class _Rules:
             return set()
         assert not isinstance(rule, str)
         try:
+            check_length(rule)  # however briefly it was written: a saved schema is read again from its trees
             check_rule(rule, self._catalog, scope, spot.origin.positions.get(spot.path))
         except RuleError as error:
             raise spot.wrap(error) from None

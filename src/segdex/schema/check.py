@@ -9,6 +9,7 @@ import msgspec
 
 from segdex.errors import RuleError, listed, nearest
 from segdex.rules import limits, nodes
+from segdex.rules.printer import check_length
 from segdex.schema import fits
 from segdex.schema.calls import metric_of, position
 from segdex.schema.catalog import Catalog
@@ -38,8 +39,11 @@ def check_rule(rule: nodes.Rule, catalog: Catalog, scope: Scope, positions: Posi
 
     Raises:
         RuleError: an unknown name, values that do not compare, or a part that this version does not know.
+        RuleLimitError: the rule is larger than the limits allow.
     """
     limits.check(rule, positions)
+    if positions is None:
+        check_length(rule)
     _Checker(catalog, scope, positions).rule(rule)
 
 

@@ -35,6 +35,9 @@ from segdex.schema.model import (
 )
 from segdex.schema.place import Spot, later, shown
 
+LONGEST_NAME = 1024
+"""Characters of a declared name."""
+
 # What a bare string in place of a table stands for: the one key that it gives.
 _SHORT: dict[type[Declared], str] = {Field: "type", TimeColumn: "column"}
 _PROSE = frozenset({"title", "description", "owner", "order"})
@@ -154,7 +157,8 @@ def _table(value: Any, spot: Spot) -> Mapping[str, Any]:
 
 def _named(read: Reader) -> Reader:
     def table(value: Any, spot: Spot) -> dict[str, Any]:
-        return {name: read(held, spot.at(_name(name, spot))) for name, held in _table(value, spot).items()}
+        names = {name: _name(name, spot) for name in _table(value, spot)}
+        return {plain: read(value[name], spot.at(plain)) for name, plain in names.items()}
 
     return table
 
@@ -163,9 +167,11 @@ def _name(name: str, spot: Spot) -> str:
     """A name that something is declared by: anything that a rule can quote."""
     if not name:
         raise spot.fault("an empty name", allowed="a name that is not empty")
+    if len(name) > LONGEST_NAME:
+        raise spot.fault("a name is too long", found=shown(name), allowed=f"{LONGEST_NAME:,} characters")
     if any(unicodedata.category(letter) == "Cc" for letter in name):
         raise spot.fault("a name with a control character", found=shown(name), allowed="printable characters")
-    return name
+    return str.__str__(name)
 
 
 def _list(read: Reader) -> Reader:

@@ -16,6 +16,7 @@ import msgspec
 
 from segdex.errors import ArgumentError, RuleError, SchemaError, listed, nearest
 from segdex.rules import nodes
+from segdex.rules.moments import plain_date, plain_time
 from segdex.rules.numbers import MOST_DIGITS, plain
 from segdex.rules.windows import (
     Calendar,
@@ -55,14 +56,14 @@ def text(value: Any, spot: Spot) -> str:
 
 def prose(value: Any, spot: Spot) -> str:
     """A string for people, which may be empty."""
-    return value if value == "" and isinstance(value, str) else text(value, spot)
+    return "" if value == "" and isinstance(value, str) else text(value, spot)
 
 
 def printable(value: str, spot: Spot) -> str:
-    """*value*, refused where no rule could hold it."""
+    """*value* as a plain string, refused where no rule could hold it."""
     if not is_storable(value):
         raise spot.fault("a string holds a character that cannot be kept", found=shown(value))
-    return value
+    return str.__str__(value)  # a subclass, such as an enumeration, may print differently and cannot be saved
 
 
 def flag(value: Any, spot: Spot) -> bool:
@@ -76,13 +77,13 @@ def whole(value: Any, spot: Spot) -> int:
     """An integer of 64 bits."""
     if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
         raise spot.fault("not a whole number", found=shown(value), allowed="a whole number")
-    return value
+    return int(value)
 
 
 def decimal(value: Any, spot: Spot) -> Decimal:
     """A finite number, exactly as written, in its plain form."""
     if isinstance(value, float):
-        value = Decimal(repr(value))
+        value = Decimal(float.__repr__(value))
     elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**MOST_DIGITS:
         value = Decimal(value)
     if not isinstance(value, Decimal):
@@ -101,7 +102,7 @@ def real(value: Any, spot: Spot) -> float:
 def date(value: Any, spot: Spot) -> dt.date:
     """A date: TOML's own, or ``"2025-11-24"``."""
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return value
+        return plain_date(value)
     if isinstance(value, str) and _DATE.fullmatch(value):
         try:
             return dt.date.fromisoformat(value)
@@ -112,8 +113,13 @@ def date(value: Any, spot: Spot) -> dt.date:
 
 def edge(value: Any, spot: Spot) -> Decimal | dt.date | dt.datetime:
     """An edge of a band: a number, a date or a time; in JSON, dates and times are strings, numbers may be."""
-    if isinstance(value, dt.date):
-        return value
+    try:
+        if isinstance(value, dt.datetime):
+            return plain_time(value)
+        if isinstance(value, dt.date):
+            return plain_date(value)
+    except ArgumentError as error:
+        raise spot.fault(error.problem, found=error.found) from None
     if not isinstance(value, str):
         return decimal(value, spot)
     try:
@@ -132,8 +138,8 @@ def choice(*allowed: str) -> Reader:
     """The reader of one of some words."""
 
     def read(value: Any, spot: Spot) -> str:
-        if value in allowed and isinstance(value, str):
-            return value
+        if isinstance(value, str) and value in allowed:
+            return str.__str__(value)
         hint = nearest(value, allowed) if isinstance(value, str) else None
         raise spot.fault("not one of the allowed words", found=shown(value), allowed=", ".join(allowed), hint=hint)
 
@@ -243,10 +249,13 @@ def formula(value: Any, spot: Spot) -> nodes.Value:
 
 def _stored(value: Mapping[str, Any], kind: Any, spot: Spot) -> Any:
     """The object whose JSON form *value* is."""
+    from segdex.rules.json_form import decode
+
     try:
-        return msgspec.json.decode(_as_json(value, spot), type=kind)
-    except (msgspec.ValidationError, RecursionError):
-        raise spot.fault("not the JSON form of what belongs here", found=shown(dict(value))) from None
+        return decode(_as_json(value, spot), kind, "part of a schema")
+    except RuleError as error:
+        problem = "not the JSON form of what belongs here"
+        raise spot.fault(problem, found=shown(dict(value)), hint=error.problem) from None
 
 
 def _as_json(value: Mapping[str, Any], spot: Spot) -> bytes:

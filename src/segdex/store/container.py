@@ -29,7 +29,8 @@ ALIGNMENT = 64
 BLOCK = 1 << 20
 """Bytes under one checksum: a section has one for every block that it starts."""
 MOST_SECTIONS = 1 << 20
-LONGEST_NAME = 1024
+LONGEST_NAME = 8192
+"""Characters: enough for two declared names in one, each of whose characters may be written as three."""
 
 HEADER = struct.Struct("<8sII16sQQQQ")
 """Magic, version, must-understand flags, store id, generation, last sequence, reserved, checksum.
@@ -143,7 +144,7 @@ class Writer:
         if name in self._sections:
             raise ArgumentError("a section is added twice", place=name)
         if len(name) > LONGEST_NAME or len(self._sections) == MOST_SECTIONS:
-            limits = f"names of {LONGEST_NAME} characters, {MOST_SECTIONS} sections"
+            limits = f"names of {LONGEST_NAME:,} characters, {MOST_SECTIONS:,} sections"
             raise LimitError("a name is too long, or there are too many sections", place=name[:60], allowed=limits)
         offset, blocks, length = self.size, _Blocks(), 0
         for chunk in chunks:

@@ -17,12 +17,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from segdex.errors import LockedError, StorageError
+from segdex.errors import CorruptError, LockedError, StorageError
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _MOST_WRITTEN = 1 << 30  # Linux writes at most 2 GiB less a page in one call
+# Opening a pipe to read it would wait until somebody writes into it, opening a terminal could make it our own.
+_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class OperatingSystem:
 
     Raises:
         StorageError: the operating system refused.
+        CorruptError: what is to be read is no regular file.
     """
 
     def perform(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
@@ -58,9 +62,9 @@ class OperatingSystem:
         The mapping lives as long as a view of it. A file that is cut short while mapped kills the process that
         touches the lost pages: files of an index are never changed in place.
         """
-        descriptor = self._call("open", path, os.open, path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = self._call("open", path, os.open, path, _READING)
         try:
-            length = self._call("measure", path, os.fstat, descriptor).st_size
+            length = self._measure(path, descriptor)
             if length == 0:  # an empty mapping is not allowed
                 return memoryview(b"")
             return memoryview(self._call("map", path, mmap.mmap, descriptor, length, access=mmap.ACCESS_READ))
@@ -70,18 +74,31 @@ class OperatingSystem:
     def read(self, path: Path, most: int) -> bytes | None:
         """The first *most* bytes of a small file; None where there is no such file."""
         try:
-            descriptor = self.perform(os.open, path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = self.perform(os.open, path, _READING)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise refused("open", path, error) from error
         try:
+            self._measure(path, descriptor)
             data = b""
             while len(data) < most and (more := self._call("read", path, os.read, descriptor, most - len(data))):
                 data += more
             return data
         finally:
             os.close(descriptor)
+
+    def _measure(self, path: Path, descriptor: int) -> int:
+        """The length of an open file.
+
+        Raises:
+            CorruptError: it is a folder, a pipe or a device, and no part of an index.
+        """
+        facts = self._call("measure", path, os.fstat, descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            found = _KINDS.get(stat.S_IFMT(facts.st_mode), "something else")
+            raise CorruptError("this is no file", place=str(path), found=found, allowed="a regular file")
+        return facts.st_size
 
     def names(self, folder: Path) -> list[str]:
         """The names in a folder, in order."""

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from segdex.errors import ArgumentError, CorruptError, SegdexError, StorageError, VersionError
+from segdex.errors import ArgumentError, CorruptError, LimitError, SegdexError, StorageError, VersionError
 from segdex.store.container import Identity, Reader, Writer, checksum, hexed
 from segdex.store.os import NewFile, OperatingSystem
 
@@ -32,6 +32,7 @@ _CURRENT = re.compile(
     r"contents (?P<seal>[0-9a-f]{16})\n"
 )
 _CURRENT_VERSION = 1
+_LARGEST_GENERATION = 10**18 - 1  # as many digits as a reader takes
 _MOST_CURRENT = 4096
 
 _log = logging.getLogger("segdex")
@@ -195,6 +196,7 @@ def commit(folder: Path, fill: Callable[[Writer], None], system: OperatingSystem
     Raises:
         ArgumentError: the folder holds other files and is no index.
         CorruptError: the index there is damaged: it is not written over.
+        LimitError: a file there has the greatest number that a generation may have.
         LockedError: another writer is at work.
         StorageError: the operating system refused; the older generation is still the current one, except where
             only the last ``fsync`` failed: then either is.
@@ -207,8 +209,7 @@ def commit(folder: Path, fill: Callable[[Writer], None], system: OperatingSystem
     try:
         before = _ours(folder, system)
         _sweep(folder, system)
-        last = max([before.generation if before else 0, *generations(folder, system)])
-        identity = Identity(before.store if before else uuid.uuid4(), last + 1, last_sequence)
+        identity = Identity(before.store if before else uuid.uuid4(), _next(folder, before, system), last_sequence)
         made = _write_generation(folder, identity, fill, system)
         try:
             _replace(folder / CURRENT, system, lambda file: system.write(file, made.to_bytes()))
@@ -231,6 +232,17 @@ def _ours(folder: Path, system: OperatingSystem) -> Pointer | None:
             problem = "the folder is not empty and is no index"
             raise ArgumentError(problem, place=str(folder), found=repr(name), hint="give an empty or a new folder")
     return None
+
+
+def _next(folder: Path, before: Pointer | None, system: OperatingSystem) -> int:
+    """The number of the next generation: greater than those of all files that are there."""
+    last = max([before.generation if before else 0, *generations(folder, system)])
+    if last >= _LARGEST_GENERATION:
+        raise LimitError(
+            "no number is left for the next generation", place=str(folder / file_name(last)),
+            hint="remove this file if no index needs it, or save into another folder",
+        )  # fmt: skip
+    return last + 1
 
 
 def _sweep(folder: Path, system: OperatingSystem) -> None:

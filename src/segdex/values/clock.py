@@ -52,10 +52,15 @@ def to_microseconds(time: dt.datetime) -> int:
     """A zone-aware time as microseconds since 1970 UTC.
 
     Raises:
-        ArgumentError: *time* has no zone.
+        ArgumentError: *time* has no zone, or lies outside the years 1 to 9999 in UTC.
     """
     if time.utcoffset() is None:
         raise ArgumentError("a time needs a zone", found=repr(time.isoformat()), hint="write it with Z or an offset")
+    try:
+        time = time.astimezone(dt.UTC)
+    except OverflowError:
+        found = repr(time.isoformat())
+        raise ArgumentError("a time is outside the years 1 to 9999 in UTC", found=found) from None
     return (time - _EPOCH) // dt.timedelta(microseconds=1)
 
 
