@@ -3,17 +3,92 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 
 from segdex.bitmap import predicate as hot
-from segdex.bitmap.predicate import CHUNK, Predicate
-from segdex.query.formula import EVERYONE, NOBODY, And, Formula, Leaf, Not, Or
+from segdex.bitmap.predicate import CHUNK
+from segdex.query.estimate import Counts
+from segdex.query.formula import EVERYONE, NOBODY, And, Formula, Leaf, Not, Or, Truth
 from segdex.values.column import Mask
 
 COUNTS = (1, 63, 64, 65, 1000, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK + 7)
 EXACT = (0, 1, 2, 510, 511, 512, 513, 4096, CHUNK - 1, CHUNK)
 SHARES = (0.0, 0.00002, 0.001, 0.0077, 0.0079, 0.03, 0.5, 0.97, 0.9999, 1.0)
+
+
+class World:
+    """Sets of customers by name, and who is a customer at all: now and then some were erased."""
+
+    def __init__(self, seed: int, count: int | None = None, masks: Mapping[str, Mask] | None = None) -> None:
+        self.seed = seed
+        self.chance = random.Random(seed)
+        self.count = self.chance.choice(COUNTS) if count is None else count
+        self.everyone: Mask = np.ones(self.count, np.bool_)
+        if self.chance.random() < 0.3:
+            self.everyone = np.random.default_rng(seed).random(self.count) < 0.9
+        if masks is None:
+            masks = {f"p{i}": random_mask(self.chance, self.count) for i in range(self.chance.choice((3, 8, 14)))}
+        self.masks = {name: mask & self.everyone for name, mask in masks.items()}
+        self.names = list(self.masks)
+        self.predicates = {name: hot.from_mask(mask) for name, mask in self.masks.items()}
+        self.universe = hot.from_mask(self.everyone)
+        self.facts = Constants(self)
+
+    def counts(self, leaf: Leaf) -> Counts:
+        """How many ids a leaf has in each chunk."""
+        return self.predicates[str(leaf.name)].cardinalities.astype(np.float64)
+
+    def __repr__(self) -> str:
+        return f"World({self.seed}, count={self.count})"
+
+
+class Nothing:
+    """Nothing is known of any leaf."""
+
+    def constant(self, _leaf: Leaf) -> Truth | None:
+        return None
+
+    def group(self, _leaf: Leaf) -> Hashable | None:
+        return None
+
+    def labels(self, _leaf: Leaf) -> frozenset[str]:
+        raise AssertionError
+
+    def labelled(self, _group: Hashable, _labels: frozenset[str]) -> Formula:
+        raise AssertionError
+
+
+class Constants(Nothing):
+    """Which leaves are everyone or nobody."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def constant(self, leaf: Leaf) -> Truth | None:
+        size = len(self._world.predicates[str(leaf.name)])
+        return NOBODY if size == 0 else EVERYONE if size == len(self._world.universe) else None
+
+
+class Known(Nothing):
+    """Leaves named ``group:label,label``, of which a customer has one label or none."""
+
+    def group(self, leaf: Leaf) -> Hashable | None:
+        group, _, labels = str(leaf.name).partition(":")
+        return group if labels else None
+
+    def labels(self, leaf: Leaf) -> frozenset[str]:
+        return frozenset(str(leaf.name).partition(":")[2].split(","))
+
+    def labelled(self, group: Hashable, labels: frozenset[str]) -> Formula:
+        return Leaf(f"{group}:{','.join(sorted(labels))}") if labels else NOBODY
+
+    @staticmethod
+    def member(name: str, of: Mapping[object, bool]) -> bool:
+        """Whether a customer is in a leaf, by the leaves of one label, and others, that *of* has."""
+        group, _, labels = name.partition(":")
+        return of[name] if name in of else any(of[f"{group}:{label}"] for label in labels.split(","))
 
 
 def random_mask(chance: random.Random, count: int) -> Mask:
@@ -46,7 +121,7 @@ def random_formula(chance: random.Random, names: list[str], leaves: int) -> Form
     return Not(made) if chance.random() < 0.2 else made
 
 
-def masked(formula: Formula, masks: dict[str, Mask], count: int) -> Mask:
+def masked(formula: Formula, masks: Mapping[str, Mask], count: int) -> Mask:
     """What *formula* holds for, as plain masks."""
     if isinstance(formula, Leaf):
         return masks[str(formula.name)]
@@ -56,8 +131,3 @@ def masked(formula: Formula, masks: dict[str, Mask], count: int) -> Mask:
         return np.full(count, formula == EVERYONE)
     parts = [masked(part, masks, count) for part in formula.parts]
     return np.logical_and.reduce(parts) if isinstance(formula, And) else np.logical_or.reduce(parts)
-
-
-def random_sets(chance: random.Random, count: int, names: list[str]) -> tuple[dict[str, Mask], dict[str, Predicate]]:
-    masks = {name: random_mask(chance, count) for name in names}
-    return masks, {name: hot.from_mask(mask) for name, mask in masks.items()}

@@ -59,7 +59,7 @@ class Program:
 
     def count(self) -> int:
         """How many customers the program holds for."""
-        return kernels_evaluate.count(self.address, 0, self.chunks) - self.outside
+        return int(kernels_evaluate.count(self.address, 0, self.chunks)) - self.outside
 
     def contains(self, one: int) -> bool:
         """Whether the program holds for the customer with dense id *one*: one chunk is evaluated."""
