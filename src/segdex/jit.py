@@ -94,9 +94,14 @@ class Kernel(Generic[P, R]):
                 self._compiled = self._build()
             return self._compiled
 
+    def _plain(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The function in plain Python; like a compiled one it returns numbers of Python."""
+        result = self.function(*args, **kwargs)
+        return cast("R", result.item()) if isinstance(result, np.generic) else result
+
     def _build(self) -> Callable[P, R]:
         if disabled():
-            return self.function
+            return self._plain
         dispatcher = numba.njit(**_OPTIONS)(self.function)
         if cache_dir() is not None:
             dispatcher._cache = _FunctionCache(self.function)

@@ -57,9 +57,14 @@ class Program:
     address: int
     outside: int
 
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """What a caller needs who calls the kernel by itself: address, chunks, and what to take off the result."""
+        return self.address, self.chunks, self.outside
+
     def count(self) -> int:
         """How many customers the program holds for."""
-        return int(kernels_evaluate.count(self.address, 0, self.chunks)) - self.outside
+        return kernels_evaluate.count(self.address, 0, self.chunks) - self.outside
 
     def contains(self, one: int) -> bool:
         """Whether the program holds for the customer with dense id *one*: one chunk is evaluated."""
