@@ -4,7 +4,8 @@ Data: generated customers (`benchmarks/customers.py`, seed 2), 10 million unless
 `benchmarks/rules.py`, all answerable from stored sets. Every engine answers every rule first, and nothing is timed
 unless all answers are equal. One thread each.
 
-Hot is the same rule again and again; cold is one call after three times the third-level cache was written over.
+Hot is the same rule again and again; cold is one call after three times the third-level cache was written over and
+a small rule over other sets was counted by both engines, so that the operands are cold and the code is not.
 In each round each rule is timed by segdex and by pyroaring, in turns; the slower engines have fewer rounds, hot, one
 call untimed before. A rule's time is its median; where an engine has several ways for a rule (expressions by hand, sets
 with runs and without, a filter or a sum), the fastest is found before, for hot and for cold apart. `hot_p50_us` to
@@ -32,7 +33,7 @@ import numpy as np
 
 from benchmarks import customers
 from benchmarks.measuring import Options, Timer, l3_bytes
-from benchmarks.peers import Count, Engine, Roaring, Segdex, tables
+from benchmarks.peers import Count, Engine, Roaring, Segdex, SetEngine, tables
 from benchmarks.rules import RULES, Rule
 
 Key: TypeAlias = tuple[str, str]
@@ -75,7 +76,7 @@ def measure(options: Options) -> dict[str, Any]:
     with customers.opened(count, order) as (index, built), tables(columns, table) as (scanning, absent):
         for name in absent:
             print(f"{name} is not installed: left out", file=sys.stderr)
-        engines: list[Engine] = [Segdex(index), Roaring(columns)]
+        engines: list[SetEngine] = [Segdex(index), Roaring(columns)]
         figures = compare(RULES, engines, scanning, effort)
     return {
         "customers": count,
@@ -89,20 +90,26 @@ def measure(options: Options) -> dict[str, Any]:
     }
 
 
-def compare(rules: Sequence[Rule], sets: list[Engine], scanning: list[Engine], effort: Effort) -> dict[str, Any]:
+def compare(
+    rules: Sequence[Rule], sets: Sequence[SetEngine], scanning: Sequence[Engine], effort: Effort
+) -> dict[str, Any]:
     """The figures of *rules*; *sets* are segdex and pyroaring, *scanning* the slower ones."""
     ways = {(engine.name, rule.name): engine.ways(rule) for engine in [*sets, *scanning] for rule in rules}
     answers = check(ways)
     timer = Timer()
 
+    def warm_up() -> None:
+        for engine in sets:
+            engine.warm_up()
+
     def hot(way: Count) -> list[float]:
         return timer.hot(way, effort.calls)
 
     def cold(way: Count) -> list[float]:
-        return [timer.cold(way)]
+        return [timer.cold(way, warm_up)]
 
     def cold_trials(way: Count) -> list[float]:
-        return [timer.cold(way) for _ in range(effort.trials)]
+        return [timer.cold(way, warm_up) for _ in range(effort.trials)]
 
     def once(way: Count) -> list[float]:
         return timer.hot(way, 1)

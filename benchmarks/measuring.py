@@ -65,9 +65,13 @@ class Timer:
         call()
         return [_timed(call) for _ in range(calls)]
 
-    def cold(self, call: Callable[[], object]) -> float:
-        """One, after other memory of three times the size of the cache was read and written."""
+    def cold(self, call: Callable[[], object], before: Callable[[], object]) -> float:
+        """One, after other memory of three times the size of the cache was read and written, and then *before* called.
+
+        What is cold is the data: *before* runs the same code over other data.
+        """
         self._other += 1
+        before()
         return _timed(call)
 
 

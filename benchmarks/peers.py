@@ -26,9 +26,9 @@ import pyarrow as pa
 from pyroaring import BitMap
 
 import segdex
-from benchmarks.conditions import count_mask, to_bitmap_count, to_mask, to_sql
+from benchmarks.conditions import count_mask, leaves, to_bitmap_count, to_mask, to_sql, to_text
 from benchmarks.customers import Array, Columns
-from benchmarks.rules import LEAVES, Rule
+from benchmarks.rules import LEAVES, WARM_UP, Rule
 
 Count = Callable[[], int]
 
@@ -42,6 +42,13 @@ class Engine(Protocol):
         """Ready to be called: everything that can be done once is done."""
 
 
+class SetEngine(Engine, Protocol):
+    """An engine over sets, which is timed with cold operands too."""
+
+    warm_up: Count
+    """A small count over sets that no rule uses."""
+
+
 class Segdex:
     """An index, with prepared rules."""
 
@@ -49,6 +56,7 @@ class Segdex:
 
     def __init__(self, index: segdex.Index) -> None:
         self._index = index
+        self.warm_up: Count = index.prepare(to_text(WARM_UP)).count
 
     def ways(self, rule: Rule) -> list[Count]:
         return [self._index.prepare(rule.text).count]
@@ -61,6 +69,8 @@ class Roaring:
 
     def __init__(self, columns: Columns) -> None:
         self._customers = len(columns["country"])
+        first, second = (_members(to_mask(leaf, columns)) for leaf in leaves(WARM_UP))
+        self.warm_up: Count = partial(first.intersection_cardinality, second)
         plain = {name: _members(to_mask(leaf, columns)) for name, leaf in LEAVES.items()}
         runs = {name: members.copy() for name, members in plain.items()}
         for members in runs.values():

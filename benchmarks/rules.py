@@ -115,6 +115,9 @@ LEAVES = _named(
     bargains=true("bargains"),
 )
 
+WARM_UP = category("country", "PT") & label("generation", "older")
+"""Two sets that no rule uses."""
+
 s = SimpleNamespace(**LEAVES)
 
 RULES = (

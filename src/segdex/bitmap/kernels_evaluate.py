@@ -27,10 +27,12 @@ from segdex.bitmap.kernels_tables import (
     write_recipe,
 )
 from segdex.bitmap.kernels_words import (
+    clear_words,
     count_array,
     count_both,
     count_rows,
-    store_array,
+    count_shared,
+    set_bits,
     store_filled,
     store_flipped,
     store_rows,
@@ -59,7 +61,8 @@ _KINDS = _BITS + 8 * SLOTS
 _SIZES = _KINDS + 8 * INPUTS
 _MASKS = _SIZES + 8 * INPUTS
 _SEEN = _MASKS + 8 * 28
-_RECIPE = _SEEN + 8 * 2
+_SPREAD = _SEEN + 8 * 2
+_RECIPE = _SPREAD + 8 * 3 * INPUTS
 _TABLES = _RECIPE + 8 * RECIPE_WORDS
 _BLOCK = 128
 """Chunks whose tables are folded at once."""
@@ -81,6 +84,9 @@ def start(program: Any, memory: Any) -> int:
     for slot in range(INPUTS, SLOTS):
         bits[slot] = work + (slot - INPUTS) * _BITSET_BYTES
     words_at(work + _SEEN, 2)[1] = _NONE
+    spread = ints_at(work + _SPREAD, 3 * INPUTS)
+    for i in range(3 * INPUTS):
+        spread[i] = 0
     return work
 
 
@@ -224,13 +230,38 @@ def swap_inputs(table: Any, low: int, high: int, work: int) -> Any:
 
 @helper
 def spread_arrays(inputs: int, work: int) -> None:
-    """Make bitsets of those inputs at hand that are arrays."""
+    """Make bitsets of those inputs at hand that are arrays, until `gather_arrays`.
+
+    The bitsets are zeros in between: to clear some hundred words is much less work than to fill them all.
+    """
     kinds, sizes, bits = inputs_at(work)
+    spread = ints_at(work + _SPREAD, 3 * INPUTS)
     for j in range(inputs):
         if kinds[j] == ARRAY:
-            spread = work + _ARRAYS + j * _BITSET_BYTES
-            store_array(bits[j], sizes[j], spread)
-            bits[j] = spread
+            to = zeros_at(j, work)
+            spread[3 * j + 1], spread[3 * j + 2] = sizes[j], bits[j]
+            set_bits(bits[j], sizes[j], to)
+            bits[j] = to
+
+
+@helper
+def zeros_at(place: int, work: int) -> int:
+    """The address of a bitset of zeros, to be left so; one for each input."""
+    spread, to = ints_at(work + _SPREAD, 3 * INPUTS), work + _ARRAYS + place * _BITSET_BYTES
+    if spread[3 * place] == 0:
+        store_filled(_NONE, to)
+        spread[3 * place] = 1
+    return to
+
+
+@helper
+def gather_arrays(work: int) -> None:
+    """Make zeros again of what arrays were spread over."""
+    spread = ints_at(work + _SPREAD, 3 * INPUTS)
+    for j in range(INPUTS):
+        if spread[3 * j + 1]:
+            clear_words(spread[3 * j + 2], spread[3 * j + 1], work + _ARRAYS + j * _BITSET_BYTES)
+            spread[3 * j + 1] = 0
 
 
 @helper
@@ -283,10 +314,12 @@ def count_bitsets(table: Any, inputs: int, work: int) -> int:
 @helper
 def count_with_array(table: Any, inputs: int, work: int) -> int:
     """The count of a table whose last input is an array: as if it were empty, and then what its values change."""
-    _, sizes, bits = inputs_at(work)
+    kinds, sizes, bits = inputs_at(work)
     others = inputs - 1
-    spread_arrays(others, work)
     values, size = bits[others], sizes[others]
+    if others == 1 and kinds[0] == ARRAY:
+        return count_of_two(table, sizes[0], size, count_shared(values, size, bits[0], sizes[0], zeros_at(0, work)))
+    spread_arrays(others, work)
     if others == 1:
         return count_of_two(table, sizes[0], size, count_array(values, size, bits[0]))
     without, within = fixed(table, others, 0), fixed(table, others, 1)
@@ -302,7 +335,9 @@ def count_node(table: Any, program: Any, node: Any, chunk: int, work: int) -> in
     if inputs > 1:
         array = smallest_array(inputs, work)
         if array >= 0:
-            return count_with_array(swap_inputs(table, array, inputs - 1, work), inputs, work)
+            found = count_with_array(swap_inputs(table, array, inputs - 1, work), inputs, work)
+            gather_arrays(work)
+            return found
     return count_bitsets(table, inputs, work)
 
 
@@ -329,6 +364,7 @@ def store_node(table: Any, program: Any, number: int, chunk: int, out: int, work
         table = swap_inputs(table, array, last, work)
         spread_arrays(last, work)
         result[1] = store_rows(bits[last], sizes[last], bits, last, fixed(table, last, 1), out)
+        gather_arrays(work)
         result[0] = ARRAY if result[1] else EMPTY
         return
     spread_arrays(inputs, work)
@@ -336,6 +372,7 @@ def store_node(table: Any, program: Any, number: int, chunk: int, out: int, work
         result[1] = store_flipped(bits[0], _ALL, out)
     else:
         result[1] = store_recipe(recipe_of(table, inputs, work), bits, sizes, work + _MASKS, out)
+    gather_arrays(work)
     result[0] = EMPTY if result[1] == 0 else (FULL if result[1] == _CHUNK else BITSET)
 
 
@@ -443,6 +480,7 @@ def settle(result: Any, to: int, work: int) -> None:
         if result[2] != to:
             store_flipped(result[2], _NONE, to)
     else:
-        spare = work + _ARRAYS  # the values may lie where their bits will be
-        store_array(result[2], result[1], spare)
+        spare = work  # a scratch slot: the values may lie where their bits will be
+        store_filled(_NONE, spare)
+        set_bits(result[2], result[1], spare)
         store_flipped(spare, _NONE, to)

@@ -168,13 +168,20 @@ def store_filled(word: Any, out: int) -> None:
 
 
 @helper
-def store_array(values: int, count: int, out: int) -> None:
-    """Write the bits of an array container."""
-    store_filled(np.uint64(0), out)
+def set_bits(values: int, count: int, out: int) -> None:
+    """Set the bits of an array container in a bitset."""
     x, y = shorts_at(values, count), words_at(out, _WORDS)
     for i in range(count):
         value = signed(x[i])
         y[value >> 6] |= np.uint64(1) << np.uint64(value & 63)
+
+
+@helper
+def clear_words(values: int, count: int, out: int) -> None:
+    """Zero the words of a bitset that hold values of an array container."""
+    x, y = shorts_at(values, count), words_at(out, _WORDS)
+    for i in range(count):
+        y[signed(x[i]) >> 6] = np.uint64(0)
 
 
 @helper
@@ -186,6 +193,38 @@ def count_array(values: int, count: int, bits: int) -> int:
         value = signed(x[i])
         found += (y[value >> 6] >> np.uint64(value & 63)) & np.uint64(1)
     return signed(found)
+
+
+@helper
+def place_of(values: int, count: int, least: int) -> int:
+    """The place of the first value of an array container that is at least *least*, by bisection."""
+    x = shorts_at(values, count)
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) >> 1
+        if signed(x[middle]) < least:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@helper
+def count_shared(a: int, size_a: int, b: int, size_b: int, zeros: int) -> int:
+    """How many values two array containers share; *zeros* is a bitset of zeros, and is left so.
+
+    Where like customers are neighbours the two often lie apart: only the range that both have is looked at.
+    """
+    x, y = shorts_at(a, size_a), shorts_at(b, size_b)
+    least, most = max(signed(x[0]), signed(y[0])), min(signed(x[size_a - 1]), signed(y[size_b - 1]))
+    if least > most:
+        return 0
+    first_a, first_b = place_of(a, size_a, least), place_of(b, size_b, least)
+    count_a, count_b = place_of(a, size_a, most + 1) - first_a, place_of(b, size_b, most + 1) - first_b
+    set_bits(a + 2 * first_a, count_a, zeros)
+    found = count_array(b + 2 * first_b, count_b, zeros)
+    clear_words(a + 2 * first_a, count_a, zeros)
+    return found
 
 
 @helper
