@@ -33,8 +33,9 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import types
-from numba.core import caching
+from numba.core import caching, cgutils
 from numba.extending import intrinsic
 
 P = ParamSpec("P")
@@ -149,7 +150,7 @@ def warmup() -> Iterator[Kernel[..., Any]]:
 # takes one argument however many predicates a rule has: each array costs some 150 ns on its way into a kernel.
 
 
-def _compiled_intrinsics() -> tuple[Any, Any, Any, Any]:
+def _compiled_intrinsics() -> tuple[Any, Any, Any, Any, Any]:
     def pointer(item: Any) -> Any:
         def to_pointer(_context: Any, _address: Any) -> Any:
             def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -165,7 +166,18 @@ def _compiled_intrinsics() -> tuple[Any, Any, Any, Any]:
 
         return types.int64(types.uint64), generate
 
-    return pointer(types.uint64), pointer(types.int64), pointer(types.uint16), intrinsic(count_bits)
+    def fetch(_context: Any, _address: Any) -> Any:
+        def generate(_generator: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            octets, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [octets, number, number, number])
+            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            reading, into_second_level, of_data = number(0), number(2), number(1)
+            builder.call(function, [builder.inttoptr(arguments[0], octets), reading, into_second_level, of_data])
+
+        return types.void(types.int64), generate
+
+    pointers = pointer(types.uint64), pointer(types.int64), pointer(types.uint16)
+    return *pointers, intrinsic(count_bits), intrinsic(fetch)
 
 
 signed = cast("Callable[[Any], int]", np.int64)
@@ -176,6 +188,9 @@ if disabled():
     def popcount(word: Any) -> int:
         """How many bits of an unsigned 64-bit word are 1."""
         return int(word).bit_count()
+
+    def prefetch(address: int) -> None:
+        """Ask for the line of memory at *address*, which will be read soon."""
 
     def words_at(address: int, count: int) -> Any:
         """*count* unsigned 64-bit words of memory as an array; whoever calls keeps that memory alive."""
@@ -190,7 +205,7 @@ if disabled():
         return np.frombuffer(memoryview((ctypes.c_uint16 * count).from_address(int(address))), np.uint16)
 
 else:
-    _words_pointer, _ints_pointer, _shorts_pointer, popcount = _compiled_intrinsics()
+    _words_pointer, _ints_pointer, _shorts_pointer, popcount, prefetch = _compiled_intrinsics()
 
     @helper
     def words_at(address: int, count: int) -> Any:

