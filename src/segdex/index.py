@@ -21,6 +21,7 @@ from segdex.errors import ArgumentError, ClosedError, RuleError, listed, nearest
 from segdex.generation import Generation
 from segdex.query import collect
 from segdex.query.advice import leaves, warnings
+from segdex.query.aggregate import Aggregate, aggregate
 from segdex.query.bind import All, Bound, Some, Without
 from segdex.query.collect import CountBy, Customer
 from segdex.query.estimate import Estimate
@@ -224,6 +225,36 @@ class Index:
         executor = self._running()
         chosen = executor.members_of(query.plan(suppression))
         return collect.count_by(chosen, executor, name, str(query.rule))
+
+    def aggregate(
+        self,
+        rule: RuleLike,
+        name: str,
+        *,
+        quantiles: Iterable[float] = (0.25, 0.5, 0.75),
+        suppression: Suppression = False,
+    ) -> Aggregate:
+        """What the values of the members of *rule* come to: number, sum, mean, least, greatest, quantiles.
+
+        Everything but a mean, and a sum of numbers without a scale, is exact. Floats are added in the order of dense
+        ids, so that one index always gives the same bits.
+
+        Args:
+            rule: text or `Rule`.
+            name: a number, date or time: a name, ``family['category']`` or an inline call.
+            quantiles: numbers from 0 to 1. The quantile q is the smallest known value such that at least q of the
+                known values are at or below it: a value that some member has, 0 the least and 1 the greatest. A float
+                is the decimal that it prints as.
+            suppression: True leaves out every suppression segment, a list those for these purposes.
+
+        Raises:
+            RuleError: the rule is wrong.
+            ArgumentError: *name* has no numbers, or *quantiles* are none.
+        """
+        query = self.prepare(rule)
+        executor = self._running()
+        chosen = executor.members_of(query.plan(suppression))
+        return aggregate(chosen, executor, name, str(query.rule), quantiles)
 
     def keys(self, bitmap: BitMap) -> pa.Array:
         """The keys of a set of dense ids, ascending by dense id.

@@ -31,3 +31,47 @@ def count_by_tag(bits: Any, offsets: Any, codes: Any, out: Any) -> None:
             for at in range(offsets[member], offsets[member + 1]):
                 out[codes[at] + 1] += 1
             word ^= lowest
+
+
+@kernel("i8(u8[:], i8[:], OUT i8[:], OUT i8[:])")
+def known_ints(bits: Any, data: Any, values: Any, halves: Any) -> int:
+    """The known values of the members in the order of their ids, and their sum; returns how many there are.
+
+    *values* has room for all members. The sum is ``halves[0] * 2**32 + halves[1]``: each half fits, whether or not the
+    sum itself would.
+    """
+    found = high = low = 0
+    for i in range(len(bits)):
+        word = bits[i]
+        while word:
+            lowest = word & (~word + np.uint64(1))
+            value = data[64 * i + popcount(lowest - np.uint64(1))]
+            values[found] = value  # a missing one is written over: a branch here took a quarter longer
+            found += value != -9223372036854775808
+            word ^= lowest
+    for i in range(found):
+        high += values[i] >> 32
+        low += values[i] & 0xFFFFFFFF
+    halves[0], halves[1] = high, low
+    return found
+
+
+@kernel("i8(u8[:], f8[:], OUT f8[:], OUT f8[:])")
+def known_floats(bits: Any, data: Any, values: Any, total: Any) -> int:
+    """The known values of the members in the order of their ids, and their sum in that order; returns how many.
+
+    *values* has room for all members.
+    """
+    found, added = 0, 0.0
+    for i in range(len(bits)):
+        word = bits[i]
+        while word:
+            lowest = word & (~word + np.uint64(1))
+            value = data[64 * i + popcount(lowest - np.uint64(1))]
+            values[found] = value  # a missing one is written over
+            found += value == value
+            word ^= lowest
+    for i in range(found):
+        added += values[i]
+    total[0] = added
+    return found

@@ -158,9 +158,8 @@ def count_by(chosen: Predicate, executor: Executor, name: str, text: str) -> Cou
     """How the members in *chosen* spread over the labels of *name*."""
     column = column_of(name, executor)
     if column.dictionary is None:
-        raise ArgumentError(
-            f"{name!r} has no labels to count by", found=column.type.kind, hint="declare a band over it"
-        )
+        hint = "declare a band over it, or ask for its aggregate" if column.type.kind != "id" else None
+        raise ArgumentError(f"{name!r} has no labels to count by", found=column.type.kind, hint=hint)
     labels = column.dictionary.to_pylist()
     found = np.zeros(len(labels) + 1, np.int64)
     if column.offsets is None:
