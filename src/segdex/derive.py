@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
+from segdex.bitmap.ranks import Ranks, ranks_of
 from segdex.errors import LimitError
 from segdex.generation import MOST_LABELS, Generation, PredicateName, Values
 from segdex.ingest.read import Tables
@@ -23,6 +24,8 @@ from segdex.schema.types import ValueType
 from segdex.values.column import Column
 from segdex.values.family import Family
 
+RANKED = ("integer", "number", "date", "time")
+"""The kinds whose values are compared by size."""
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many parts are done, and how many there are."""
 
@@ -31,6 +34,7 @@ def derive(catalog: Catalog, tables: Tables, as_of: int, progress: Progress | No
     """Compute everything that *catalog* declares over *tables*, as of the clock *as_of*."""
     values: dict[str, Values] = dict(tables.attributes)
     held: dict[PredicateName, Predicate] = {}
+    ranks: dict[str, Ranks] = {}
     fitted: dict[str, tuple[int | float, ...]] = {}
     generation = Generation(
         catalog=catalog,
@@ -42,6 +46,7 @@ def derive(catalog: Catalog, tables: Tables, as_of: int, progress: Progress | No
         values=values,
         events=tables.events,
         predicates=held,
+        ranks=ranks,
         fitted=fitted,
     )
     # The dictionaries above grow while metrics, bands and stages are computed in the order of their use; the
@@ -62,9 +67,21 @@ def derive(catalog: Catalog, tables: Tables, as_of: int, progress: Progress | No
         elif name in schema.stages:
             values[name] = _staged(name, executor)
         held.update(_predicates(name, values[name], generation.universe))
+    # After all names, so that the edges of bands are known. Until then comparisons look at every value.
+    ranked = [name for name in names if _is_ranked(values[name])]
+    for name in ranked:
+        if progress is not None:
+            progress(f"ranking {name}", len(names), len(names))
+        column: Any = values[name]
+        bands = [band for band, declared in schema.bands.items() if declared.metric == name]
+        ranks[name] = ranks_of(column.data, [edge for band in bands for edge in fitted[band]])
     if progress is not None:
         progress("computed", len(names), len(names))
     return generation
+
+
+def _is_ranked(value: Values) -> bool:
+    return isinstance(value, Column) and value.dictionary is None and value.type.kind in RANKED
 
 
 def _banded(declared: Band, executor: Executor, values: Mapping[str, Values]) -> tuple[Values, tuple[int | float, ...]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from segdex.bitmap.predicate import Predicate
+from segdex.bitmap.ranks import Ranks
 from segdex.events.store import Events
 from segdex.ingest.keys import Keys
 from segdex.schema.catalog import Catalog
@@ -48,6 +49,7 @@ class Generation:
         values: attributes, metrics, bands and stages by name, one value a customer (or a family).
         events: the rows of each stream.
         predicates: the precomputed sets, each within the universe.
+        ranks: what answers ranges of values, for attributes and metrics of numbers, dates and times.
         fitted: the edges of bands that were fitted to the data, in physical values.
     """
 
@@ -60,6 +62,7 @@ class Generation:
     values: Mapping[str, Values]
     events: Mapping[str, Events]
     predicates: Mapping[PredicateName, Predicate]
+    ranks: Mapping[str, Ranks]
     fitted: Mapping[str, tuple[int | float, ...]]
 
     @property

@@ -416,7 +416,10 @@ class Query:
             self.plan()
             planned_by, plan = self._planned
             assert plan is not None
-            self._ready = planned_by, plan, kernels_evaluate.count.compile(), *plan.program.place
+            if plan.told is not None:
+                self._ready = planned_by, plan, _told, plan.told, 0, 0
+            else:
+                self._ready = planned_by, plan, kernels_evaluate.count.compile(), *plan.program.place
             return plan.count()
         return self.plan(suppression).count()
 
@@ -449,6 +452,10 @@ class Query:
 
 _Ready: TypeAlias = tuple[Executor | None, Plan | None, Callable[[int, int, int], int], int, int, int]
 """Whose plan, the plan, the kernel, and what it is called with: address, chunks, and what to take off the result."""
+
+
+def _told(count: int, _first: int, _last: int) -> int:
+    return count
 
 
 def _not_ready(_address: int, _first: int, _last: int) -> int:

@@ -150,7 +150,7 @@ def warmup() -> Iterator[Kernel[..., Any]]:
 # takes one argument however many predicates a rule has: each array costs some 150 ns on its way into a kernel.
 
 
-def _compiled_intrinsics() -> tuple[Any, Any, Any, Any, Any]:
+def _compiled_intrinsics() -> tuple[Any, ...]:
     def pointer(item: Any) -> Any:
         def to_pointer(_context: Any, _address: Any) -> Any:
             def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -176,8 +176,27 @@ def _compiled_intrinsics() -> tuple[Any, Any, Any, Any, Any]:
 
         return types.void(types.int64), generate
 
+    def compare(_context: Any, _address: Any, _low: Any, _width: Any) -> Any:
+        def generate(_generator: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            octet, octets = ir.IntType(8), ir.VectorType(ir.IntType(8), 64)
+
+            def everywhere(value: Any) -> Any:
+                one = builder.insert_element(ir.Constant(octets, ir.Undefined), value, ir.IntType(32)(0))
+                places = ir.Constant(ir.VectorType(ir.IntType(32), 64), [0] * 64)
+                return builder.shuffle_vector(one, ir.Constant(octets, ir.Undefined), places)
+
+            address, low, width = arguments
+            loaded = builder.load(builder.inttoptr(address, octets.as_pointer()))
+            loaded.align = 1
+            above = builder.sub(loaded, everywhere(builder.trunc(low, octet)))
+            inside = builder.icmp_unsigned("<=", above, everywhere(builder.trunc(width, octet)))
+            return builder.bitcast(inside, ir.IntType(64))
+
+        return types.uint64(types.int64, types.int64, types.int64), generate
+
     pointers = pointer(types.uint64), pointer(types.int64), pointer(types.uint16)
-    return *pointers, intrinsic(count_bits), intrinsic(fetch)
+    floats = pointer(types.float64)
+    return *pointers, floats, intrinsic(count_bits), intrinsic(fetch), intrinsic(compare)
 
 
 signed = cast("Callable[[Any], int]", np.int64)
@@ -200,12 +219,24 @@ if disabled():
         """*count* signed 64-bit integers of memory as an array; whoever calls keeps that memory alive."""
         return np.frombuffer(memoryview((ctypes.c_int64 * count).from_address(int(address))), np.int64)
 
+    def octets_within(address: int, low: int, width: int) -> Any:
+        """Which of 64 bytes of memory are *low* to *low* + *width*, as the bits of one word."""
+        octets = np.frombuffer(memoryview((ctypes.c_uint8 * 64).from_address(int(address))), np.uint8)
+        inside = (octets >= low) & (octets <= low + width)
+        return np.packbits(inside, bitorder="little").view(np.uint64)[0]
+
+    def floats_at(address: int, count: int) -> Any:
+        """*count* float64 of memory as an array; whoever calls keeps that memory alive."""
+        return np.frombuffer(memoryview((ctypes.c_double * count).from_address(int(address))), np.float64)
+
     def shorts_at(address: int, count: int) -> Any:
         """*count* unsigned 16-bit values of memory as an array; whoever calls keeps that memory alive."""
         return np.frombuffer(memoryview((ctypes.c_uint16 * count).from_address(int(address))), np.uint16)
 
 else:
-    _words_pointer, _ints_pointer, _shorts_pointer, popcount, prefetch = _compiled_intrinsics()
+    (
+        _words_pointer, _ints_pointer, _shorts_pointer, _floats_pointer, popcount, prefetch, octets_within
+    ) = _compiled_intrinsics()  # fmt: skip
 
     @helper
     def words_at(address: int, count: int) -> Any:
@@ -216,6 +247,11 @@ else:
     def ints_at(address: int, count: int) -> Any:
         """*count* signed 64-bit integers of memory as an array; whoever calls keeps that memory alive."""
         return numba.carray(_ints_pointer(address), (count,))
+
+    @helper
+    def floats_at(address: int, count: int) -> Any:
+        """*count* float64 of memory as an array; whoever calls keeps that memory alive."""
+        return numba.carray(_floats_pointer(address), (count,))
 
     @helper
     def shorts_at(address: int, count: int) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import CHUNK
-from segdex.query.estimate import Counts
+from segdex.query.estimate import Spread, exactly
 from segdex.query.formula import EVERYONE, NOBODY, And, Formula, Leaf, Not, Or, Truth
 from segdex.values.column import Mask
 
@@ -34,11 +34,12 @@ class World:
         self.names = list(self.masks)
         self.predicates = {name: hot.from_mask(mask) for name, mask in self.masks.items()}
         self.universe = hot.from_mask(self.everyone)
+        self.sizes = exactly(self.universe.cardinalities).value
         self.facts = Constants(self)
 
-    def counts(self, leaf: Leaf) -> Counts:
+    def spread(self, leaf: Leaf) -> Spread:
         """How many ids a leaf has in each chunk."""
-        return self.predicates[str(leaf.name)].cardinalities.astype(np.float64)
+        return exactly(self.predicates[str(leaf.name)].cardinalities)
 
     def __repr__(self) -> str:
         return f"World({self.seed}, count={self.count})"

@@ -22,7 +22,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def program_of(formula: Formula, world: World) -> Program:
-    sizes = expected(formula, world.counts, world.universe.cardinalities.astype(np.float64))
+    sizes = expected(formula, world.spread, world.sizes)
     held, tables = cover(formula, sizes)
     predicates = [world.predicates[str(leaf.name)] for leaf in held]
     return assemble(predicates, tables, world.count, len(world.universe))
@@ -71,10 +71,9 @@ def test_large_random_rules() -> None:
 @given(seed=SEEDS)
 def test_bounds_always_hold(seed: int) -> None:
     world = World(seed)
-    universe = world.universe.cardinalities.astype(np.float64)
     for _ in range(10):
         formula = random_formula(world.chance, world.names, world.chance.randint(1, 9))
-        found = estimate(formula, world.counts, universe)
+        found = estimate(formula, world.spread, world.sizes)
         wanted = int((masked(formula, world.masks, world.count) & world.everyone).sum())
         assert found.low <= wanted <= found.high
         assert found.low <= found.value <= found.high

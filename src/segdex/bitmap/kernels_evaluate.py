@@ -1,8 +1,8 @@
 """Kernels that evaluate a program, see `segdex.bitmap.program`, chunk by chunk.
 
-In a chunk an operand (a predicate, or a node computed before) is one of four things: empty, full, an array of values,
-or a bitset. Empty and full ones fold the truth table, and with them whatever no longer matters drops out; often
-nothing is left, or one input, whose cardinality the directory tells. A count never writes its result.
+In a chunk an operand (a predicate, a range, or a node computed before) is empty, full, an array of values, a bitset, or
+a range that has to be looked at. Empty and full ones fold the truth table, and with them whatever no longer matters
+drops out; often nothing is left, or one input, whose cardinality the directory tells. A count never writes its result.
 
 What is needed on the way lies in one workspace, whose address goes from helper to helper: views of raw memory cost
 nothing, while an array of numba's own is counted in and out of every call (that alone was 100 ns a chunk).
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from segdex.bitmap.kernels_ranks import RANGE_WORDS, store_range
 from segdex.bitmap.kernels_tables import (
     INPUTS,
     PATTERNS,
@@ -39,7 +40,7 @@ from segdex.bitmap.kernels_words import (
 )
 from segdex.jit import helper, ints_at, kernel, prefetch, signed, words_at
 
-EMPTY, FULL, ARRAY, BITSET = 0, 1, 2, 3
+EMPTY, FULL, ARRAY, BITSET, RANGE = 0, 1, 2, 3, 4
 _CHUNK = 65_536
 _MOST_ARRAY = 511
 _WORDS = 1024
@@ -54,7 +55,8 @@ TABLE, ARITY, RESULT, GUARD, FIRST, NODE = 0, 1, 2, 3, 4, 10
 
 # The workspace, in bytes from its start: bitsets first, each on a line of its own, for the recipe's scratch slots and
 # for arrays turned into bitsets; what is known of the inputs in hand; the tables of a block of chunks; and last what
-# nodes are in the chunk in hand, three words each. What nodes leave lies before the start.
+# nodes are in the chunk in hand, three words each. Before the start lie, from there backwards, what ranges need (where
+# there are any: which ids are asked for, and a bitset for each of six), and what nodes leave.
 _ARRAYS = (SLOTS - INPUTS) * _BITSET_BYTES
 _BITS = _ARRAYS + INPUTS * _BITSET_BYTES
 _KINDS = _BITS + 8 * SLOTS
@@ -62,7 +64,8 @@ _SIZES = _KINDS + 8 * INPUTS
 _MASKS = _SIZES + 8 * INPUTS
 _SEEN = _MASKS + 8 * 28
 _SPREAD = _SEEN + 8 * 2
-_RECIPE = _SPREAD + 8 * 3 * INPUTS
+_KEPT = _SPREAD + 8 * 3 * INPUTS
+_RECIPE = _KEPT + 8 * 3 * INPUTS
 _TABLES = _RECIPE + 8 * RECIPE_WORDS
 _BLOCK = 128
 """Chunks whose tables are folded at once."""
@@ -186,6 +189,9 @@ def take_input(program: Any, operand: int, place: int, chunk: int, work: int) ->
         sizes[place] = entry & _CARDINALITY
         kinds[place] = ARRAY if sizes[place] <= _MOST_ARRAY else BITSET
         bits[place] = predicate + (entry >> _CARDINALITY_BITS) * _LINE_BYTES
+        if sizes[place] == _CARDINALITY:
+            kinds[place] = RANGE
+            bits[place] = predicate + (signed(program[CHUNKS]) + 7) // 8 * _LINE_BYTES
     else:
         result = result_at(program, operand - predicates, work)
         kinds[place], sizes[place], bits[place] = result[0], result[1], result[2]
@@ -276,6 +282,54 @@ def narrowed(table: Any, inputs: int, work: int) -> Any:
 
 
 @helper
+def store_condition(table: Any, inputs: int, out: int, work: int) -> int:
+    """Write a table over inputs at hand, of which it uses no range, and count its bits; the inputs stay as they are."""
+    kinds, sizes, bits = inputs_at(work)
+    kept = ints_at(work + _KEPT, 3 * INPUTS)
+    for j in range(inputs):
+        kept[3 * j], kept[3 * j + 1], kept[3 * j + 2] = kinds[j], sizes[j], bits[j]
+    table, left = narrowed(table, inputs, work)
+    spread_arrays(left, work)
+    if left == 0:
+        store_filled(table, out)
+        found = _CHUNK if table == _ALL else 0
+    elif left == 1:
+        found = store_flipped(bits[0], _NONE if table & np.uint64(2) else _ALL, out)
+    else:
+        found = store_recipe(recipe_of(table, left, work), bits, sizes, work + _MASKS, out)
+    gather_arrays(work)
+    for j in range(inputs):
+        kinds[j], sizes[j], bits[j] = kept[3 * j], kept[3 * j + 1], kept[3 * j + 2]
+    return found
+
+
+@helper
+def look_at_ranges(table: Any, inputs: int, chunk: int, work: int) -> Any:
+    """Turn ranges among the inputs at hand into bitsets; returns the table over those inputs that still matter.
+
+    A range is looked at only where it can change the result, by what the other inputs are: often nowhere, or for few.
+    """
+    kinds, sizes, bits = inputs_at(work)
+    seen = 0
+    for j in range(inputs):
+        if kinds[j] != RANGE:
+            continue
+        seen += 1
+        matters = fixed(table, j, 1) ^ fixed(table, j, 0)
+        for i in range(inputs):
+            if kinds[i] == RANGE:
+                matters = fixed(matters, i, 0) | fixed(matters, i, 1)
+        among, out = work - _BITSET_BYTES, work - (1 + seen) * _BITSET_BYTES
+        size = 0
+        if store_condition(matters, inputs, among, work):
+            size = store_range(ints_at(bits[j], RANGE_WORDS), chunk, among, out)
+        kinds[j], sizes[j], bits[j] = BITSET, size, out
+        if size == 0:
+            table = fixed(table, j, 0)
+    return narrowed(table, inputs, work) if seen else (table, inputs)
+
+
+@helper
 def recipe_of(table: Any, inputs: int, work: int) -> Any:
     """The recipe of *table*; neighbouring chunks often leave the same table."""
     seen, recipe = words_at(work + _SEEN, 2), ints_at(work + _RECIPE, RECIPE_WORDS)
@@ -332,6 +386,7 @@ def count_with_array(table: Any, inputs: int, work: int) -> int:
 def count_node(table: Any, program: Any, node: Any, chunk: int, work: int) -> int:
     """How many ids of a chunk the node holds for."""
     table, inputs = take_inputs(table, program, node, chunk, work)
+    table, inputs = look_at_ranges(table, inputs, chunk, work)
     if inputs > 1:
         array = smallest_array(inputs, work)
         if array >= 0:
@@ -347,6 +402,7 @@ def store_node(table: Any, program: Any, number: int, chunk: int, out: int, work
     result = result_at(program, number, work)
     result[2] = out
     table, inputs = take_inputs(table, program, node_at(program, number), chunk, work)
+    table, inputs = look_at_ranges(table, inputs, chunk, work)
     kinds, sizes, bits = inputs_at(work)
     if inputs == 0:
         result[0] = signed(table & np.uint64(1))
@@ -433,6 +489,8 @@ def prefetch_inputs(program: Any, node: Any, table: Any, chunk: int) -> None:
             entry = signed(words_at(predicate + 8 * chunk, 1)[0])
             at = predicate + (entry >> _CARDINALITY_BITS) * _LINE_BYTES
             lines = 128 if (entry & _CARDINALITY) > _MOST_ARRAY else 1
+            if (entry & _CARDINALITY) == _CARDINALITY:
+                lines = 0
             for line in range(0, lines, 16):
                 prefetch(at + line * _LINE_BYTES)
 

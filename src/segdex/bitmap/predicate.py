@@ -61,6 +61,11 @@ class Predicate:
         """How many ids there are."""
         return int(self.cardinalities.sum())
 
+    @property
+    def payload_bytes(self) -> int:
+        """How many bytes the containers take."""
+        return int(self.words.nbytes) - 8 * -(-self.chunks // LINE_WORDS) * LINE_WORDS
+
     @cached_property
     def address(self) -> int:
         """Where the words are in memory; good as long as this object lives."""

@@ -3,7 +3,7 @@
 A rule of up to six different predicates is one table. A larger one is several *nodes*: each a table of up to six
 operands, which are predicates or nodes before it; the last node is the result. As 64-bit words:
 
-- chunks, predicates, nodes, results kept at once;
+- chunks, predicates (ranges are among them, see `segdex.bitmap.ranks`), nodes, bitsets kept at once;
 - the address of each predicate;
 - each node: its table, how many operands, where its result is kept, its guard (1 + the number of the one node that
   uses it, or 0), and six operands: predicates are numbered from 0, nodes after them.
@@ -21,6 +21,7 @@ import numpy as np
 
 from segdex.bitmap import kernels_evaluate
 from segdex.bitmap.predicate import CHUNK, Predicate, Words, aligned_words, chunks_of
+from segdex.bitmap.ranks import Range
 
 MOST_OPERANDS = 6
 EVERY_ROW = (1 << 64) - 1
@@ -30,6 +31,10 @@ INPUT_TABLES: tuple[int, ...] = (
 )  # fmt: skip
 """The truth table of each operand alone, as 64 rows."""
 
+_FOR_RANGES = 1 + MOST_OPERANDS
+"""Bitsets that ranges need: which ids are asked for, and one for each operand of a table."""
+
+Operand: TypeAlias = Predicate | Range
 Node: TypeAlias = tuple[int, tuple[int, ...]]
 """A table and its operands; operands at or above the number of predicates are nodes."""
 
@@ -50,7 +55,7 @@ class Program:
     """
 
     words: Words
-    predicates: tuple[Predicate, ...]
+    predicates: tuple[Operand, ...]
     nodes: tuple[Node, ...]
     chunks: int
     members: int
@@ -79,7 +84,7 @@ class Program:
         return bits
 
 
-def assemble(predicates: Sequence[Predicate], nodes: Sequence[Node], count: int, members: int) -> Program:
+def assemble(predicates: Sequence[Operand], nodes: Sequence[Node], count: int, members: int) -> Program:
     """Pack tables over predicates.
 
     Args:
@@ -91,8 +96,9 @@ def assemble(predicates: Sequence[Predicate], nodes: Sequence[Node], count: int,
     chunks, first = chunks_of(count), len(predicates)
     users = Counter(operand for _, operands in nodes for operand in set(operands))
     user_of = {operand: number for number, (_, operands) in enumerate(nodes) for operand in operands}
-    kept = _kept(nodes, first)
-    words = [chunks, first, len(nodes), max(kept, default=-1) + 1, *(each.address for each in predicates)]
+    ranged = _FOR_RANGES if any(isinstance(each, Range) for each in predicates) else 0
+    kept = [ranged + place for place in _kept(nodes, first)]
+    words = [chunks, first, len(nodes), max(kept, default=ranged - 1) + 1, *(each.address for each in predicates)]
     for number, (table, operands) in enumerate(nodes):
         own = first + number
         guard = user_of[own] + 1 if users[own] == 1 else 0

@@ -40,45 +40,67 @@ class Estimate:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Range:
-    """Bounds and value by chunk, each shape (chunks,)."""
+class Spread:
+    """How many customers there are, at least, about and at most: by chunk, and last of all chunks together.
+
+    Each has shape (chunks + 1,). The last item says more than the sum of the others where a leaf's chunks are not
+    known by themselves.
+    """
 
     low: Counts
     value: Counts
     high: Counts
 
 
-def estimate(formula: Formula, cardinalities: Callable[[Leaf], Counts], universe: Counts) -> Estimate:
+Spreads: TypeAlias = Callable[[Leaf], Spread]
+
+
+def exactly(cardinalities: npt.NDArray[np.int64]) -> Spread:
+    """The spread of a set whose cardinality in each chunk is known."""
+    counts = np.append(cardinalities, cardinalities.sum()).astype(np.float64)
+    return Spread(counts, counts, counts)
+
+
+def ranged(states: npt.NDArray[np.int64], unknown: int, cardinality: int, universe: Counts) -> Spread:
+    """The spread of a set of which *cardinality* and *states* are known: 0 is nobody, *unknown* some, else all."""
+    customers = universe[:-1]
+    low = np.where((states == 0) | (states == unknown), 0, customers)
+    high = np.where(states == 0, 0, customers)
+    left, room = cardinality - low.sum(), (high - low).sum()
+    value = low + (high - low) * (left / room if room else 0)
+    return Spread(np.append(low, cardinality), np.append(value, cardinality), np.append(high, cardinality))
+
+
+def estimate(formula: Formula, spreads: Spreads, universe: Counts) -> Estimate:
     """The estimate of one formula.
 
     Args:
         formula: over leaves within the universe.
-        cardinalities: how many ids a leaf has in each chunk, shape (chunks,).
-        universe: how many customers each chunk has, shape (chunks,).
+        spreads: of each leaf.
+        universe: how many customers each chunk has, and last all together.
     """
-    found = ranges(formula, cardinalities, universe)[formula]
-    low, high = int(found.low.sum()), int(found.high.sum())
-    value = min(max(round(float(found.value.sum())), low), high)
+    found = _spread(formula, spreads, universe)[formula]
+    low = max(int(found.low[:-1].sum()), int(found.low[-1]))
+    high = min(int(found.high[:-1].sum()), int(found.high[-1]))
+    value = min(max(round(float(found.value[:-1].sum())), low), high)
     return Estimate(low, value, high, low == high)
 
 
-def expected(formula: Formula, cardinalities: Callable[[Leaf], Counts], universe: Counts) -> dict[Formula, float]:
+def expected(formula: Formula, spreads: Spreads, universe: Counts) -> dict[Formula, float]:
     """About how many customers each part of *formula* holds for."""
-    return {part: float(held.value.sum()) for part, held in ranges(formula, cardinalities, universe).items()}
+    return {part: float(held.value[:-1].sum()) for part, held in _spread(formula, spreads, universe).items()}
 
 
-def ranges(formula: Formula, cardinalities: Callable[[Leaf], Counts], universe: Counts) -> dict[Formula, _Range]:
-    """Bounds and value of each part of *formula* by chunk."""
-    found: dict[Formula, _Range] = {}
+def _spread(formula: Formula, spreads: Spreads, universe: Counts) -> dict[Formula, Spread]:
+    found: dict[Formula, Spread] = {}
     for part in walk(formula):
         inner = [found[each] for each in part.parts]
         match part:
             case Leaf():
-                counts = cardinalities(part)
-                found[part] = _Range(counts, counts, counts)
+                found[part] = spreads(part)
             case Truth():
                 counts = universe if part.value else np.zeros_like(universe)
-                found[part] = _Range(counts, counts, counts)
+                found[part] = Spread(counts, counts, counts)
             case Not():
                 found[part] = _complement(inner[0], universe)
             case And():
@@ -91,13 +113,13 @@ def ranges(formula: Formula, cardinalities: Callable[[Leaf], Counts], universe: 
     return found
 
 
-def _complement(of: _Range, universe: Counts) -> _Range:
-    return _Range(universe - of.high, universe - of.value, universe - of.low)
+def _complement(of: Spread, universe: Counts) -> Spread:
+    return Spread(universe - of.high, universe - of.value, universe - of.low)
 
 
-def _intersection(parts: list[_Range], universe: Counts) -> _Range:
+def _intersection(parts: list[Spread], universe: Counts) -> Spread:
     low = np.maximum(sum(each.low for each in parts) - (len(parts) - 1) * universe, 0)
     high = reduce(np.minimum, [each.high for each in parts])
     filled = np.maximum(universe, 1)
     value = universe * np.prod([each.value / filled for each in parts], axis=0)
-    return _Range(low, np.clip(value, low, high), high)
+    return Spread(low, np.clip(value, low, high), high)

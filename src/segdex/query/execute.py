@@ -14,16 +14,17 @@ import numpy as np
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Ids, Predicate
-from segdex.bitmap.program import MOST_OPERANDS, Program, assemble
+from segdex.bitmap.program import MOST_OPERANDS, Operand, Program, assemble
+from segdex.bitmap.ranks import RANGE, Range, range_of
 from segdex.errors import LimitError
 from segdex.generation import Generation, PredicateName
 from segdex.query.bind import All, Binder, Bound, Every, ForAny, Named, Some, Without, substitute
 from segdex.query.bind import Leaf as BoundLeaf
 from segdex.query.cover import cover
 from segdex.query.customers import Customers
-from segdex.query.estimate import Counts, Estimate, estimate, expected
+from segdex.query.estimate import Estimate, Spread, estimate, exactly, expected, ranged
 from segdex.query.formula import EVERYONE, NOBODY, And, Formula, Leaf, Not, Or, Truth, leaves, negated, walk
-from segdex.query.leaves import Labels, leaf_formula, leaf_mask, references
+from segdex.query.leaves import Labels, Within, leaf_formula, leaf_mask, references
 from segdex.query.remember import Remembered
 from segdex.query.rewrite import rewrite
 from segdex.rules import nodes
@@ -35,7 +36,7 @@ MOST_COMBINATIONS = 200_000
 MOST_BYTES = 256 << 20
 """How many bytes of computed sets a generation remembers; ten million customers fill at most 1.25 MB with one."""
 
-Sets: TypeAlias = dict[Leaf, Predicate]
+Sets: TypeAlias = dict[Leaf, Operand]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,17 +45,19 @@ class Plan:
 
     Attributes:
         formula: the rule over sets, rewritten.
-        sets: the predicate of each leaf.
+        sets: the predicate or range of each leaf.
         program: what the kernels run.
+        told: the count, where nothing has to be run for it: of one leaf, or its complement.
     """
 
     formula: Formula
     sets: Sets
     program: Program
+    told: int | None
 
     def count(self) -> int:
         """How many customers the rule holds for."""
-        return self.program.count()
+        return self.program.count() if self.told is None else self.told
 
 
 class Executor:
@@ -66,7 +69,7 @@ class Executor:
         self.binder = Binder(generation.catalog)
         self._computed: Remembered[tuple[Predicate, str]] = Remembered(MOST_BYTES, lambda held: held[0].words.nbytes)
         self._everyone = len(generation.universe) == generation.count
-        self._universe = generation.universe.cardinalities.astype(np.float64)
+        self._universe = exactly(generation.universe.cardinalities).value
 
     def plan(self, bound: Bound) -> Plan:
         """Resolve, rewrite and cover a bound rule."""
@@ -77,16 +80,17 @@ class Executor:
         """Rewrite and cover a formula over *sets*, which grow by what rewriting puts in."""
         formula = rewrite(formula, _Facts(self, sets))
         held = leaves(formula)
-        operands = {leaf: self.predicate_of(leaf, sets) for leaf in held}
+        operands = {leaf: self.operand_of(leaf, sets) for leaf in held}
         sizes = {}
         if len(held) > MOST_OPERANDS:
-            sizes = expected(formula, lambda leaf: _counts(operands[leaf]), self._universe)
+            sizes = expected(formula, lambda leaf: self._spread(operands[leaf]), self._universe)
         covered, tables = cover(formula, sizes)
         count, members = self.generation.count, len(self.generation.universe)
-        return Plan(formula, operands, assemble([operands[leaf] for leaf in covered], tables, count, members))
+        program = assemble([operands[leaf] for leaf in covered], tables, count, members)
+        return Plan(formula, operands, program, _told(formula, operands, members))
 
-    def predicate_of(self, leaf: Leaf, sets: Sets) -> Predicate:
-        """The predicate of a leaf: one that was computed for the rule, a stored one, or a union of stored ones."""
+    def operand_of(self, leaf: Leaf, sets: Sets) -> Operand:
+        """What a leaf stands for: a set that was computed for the rule, a stored one, a union of these, or a range."""
         if leaf in sets:
             return sets[leaf]
         match leaf.name:
@@ -94,6 +98,8 @@ class Executor:
                 return self.generation.predicates[leaf.name]
             case Labels():
                 return self._united(leaf.name)
+            case Within(name, low, high):
+                return range_of(self.generation.ranks[name], low, high)
         raise AssertionError(f"nothing is known of the leaf {leaf}")
 
     def cardinality_of(self, leaf: Leaf, sets: Sets) -> int:
@@ -101,7 +107,9 @@ class Executor:
         if isinstance(leaf.name, Labels):
             name, category, labels = leaf.name
             return sum(len(self._stored(PredicateName(name, label, category))) for label in labels)
-        return len(self.predicate_of(leaf, sets))
+        if isinstance(leaf.name, Within):
+            return self.generation.ranks[leaf.name.name].count(leaf.name.low, leaf.name.high)
+        return len(self.operand_of(leaf, sets))
 
     def _stored(self, name: PredicateName) -> Predicate:
         return self.generation.predicates[name]
@@ -119,7 +127,7 @@ class Executor:
             if category is None and every is not None and 2 * len(names) > len(every):
                 rest = [PredicateName(name, label) for label in every if label not in labels]
                 held = And((Leaf(PredicateName(name)), *(Not(Leaf(each)) for each in rest)))
-            operands = {leaf: self.predicate_of(leaf, {}) for leaf in leaves(held)}
+            operands = {leaf: self.operand_of(leaf, {}) for leaf in leaves(held)}
             covered, tables = cover(held, dict.fromkeys(walk(held), 0.0))
             count, members = self.generation.count, len(self.generation.universe)
             program = assemble([operands[leaf] for leaf in covered], tables, count, members)
@@ -137,8 +145,9 @@ class Executor:
 
     def members_of(self, plan: Plan) -> Predicate:
         """The customers that a plan finds."""
-        if isinstance(plan.formula, Leaf):
-            return plan.sets[plan.formula]
+        whole = plan.sets.get(plan.formula) if isinstance(plan.formula, Leaf) else None
+        if isinstance(whole, Predicate):
+            return whole
         bits = plan.program.write_members()
         if plan.program.outside:
             bits &= hot.to_words(self.generation.universe)
@@ -150,7 +159,13 @@ class Executor:
 
     def estimate(self, plan: Plan) -> Estimate:
         """How many customers a plan finds, about, without running it."""
-        return estimate(plan.formula, lambda leaf: _counts(plan.sets[leaf]), self._universe)
+        found = estimate(plan.formula, lambda leaf: self._spread(plan.sets[leaf]), self._universe)
+        return found if plan.told is None else Estimate(plan.told, plan.told, plan.told, True)
+
+    def _spread(self, operand: Operand) -> Spread:
+        if isinstance(operand, Range):
+            return ranged(operand.states, RANGE, len(operand), self._universe)
+        return exactly(operand.cardinalities)
 
     def way_of(self, text: str) -> str | None:
         """How the leaf *text* was computed, in a word; None where it was not."""
@@ -294,5 +309,13 @@ class _Facts:
         return frozenset(self._generation.labels(name) or ())
 
 
-def _counts(predicate: Predicate) -> Counts:
-    return predicate.cardinalities.astype(np.float64)
+def _told(formula: Formula, sets: Sets, members: int) -> int | None:
+    """The count of a formula of one leaf or none."""
+    match formula:
+        case Truth():
+            return members if formula.value else 0
+        case Leaf():
+            return len(sets[formula])
+        case Not() if isinstance(formula.part, Leaf):
+            return members - len(sets[formula.part])
+    return None

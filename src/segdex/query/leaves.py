@@ -12,10 +12,11 @@ from segdex.generation import Generation, PredicateName
 from segdex.query.customers import Customers, Distinct, Pairs
 from segdex.query.formula import NOBODY, And, Formula, Leaf, Not, Or
 from segdex.rules import nodes
-from segdex.values import masks
+from segdex.values import compare, masks
 from segdex.values.column import Column, Mask
 from segdex.values.compare import as_kept
 from segdex.values.family import Family
+from segdex.values.operands import operand
 
 Ids = np.ndarray
 
@@ -42,8 +43,23 @@ class Labels(NamedTuple):
         return f"{of} = {labels[0]}" if len(labels) == 1 else f"{of} in ({', '.join(labels)})"
 
 
+class Within(NamedTuple):
+    """The customers whose value of an attribute or metric is from *low* to *high*, physical values, both included."""
+
+    name: str
+    low: int | float
+    high: int | float
+
+    def __str__(self) -> str:
+        return f"{self.name} from {self.low} to {self.high}"
+
+
+MOST_POINTS = 16
+"""More values of a list than this are looked up in the column instead of one range each."""
+
+
 def leaf_formula(rule: nodes.Rule, generation: Generation, customers: Customers) -> Formula | None:
-    """*rule* over precomputed predicates, each leaf a `PredicateName` or `Labels`; None where they cannot tell."""
+    """*rule* over precomputed sets, each leaf a `PredicateName`, `Labels` or `Within`; None where they cannot tell."""
     match references(rule):
         case [nodes.Name(name)]:
             category = None
@@ -59,6 +75,8 @@ def leaf_formula(rule: nodes.Rule, generation: Generation, customers: Customers)
         if not isinstance(rule.value, nodes.Name):
             return None  # arithmetic may be missing where its parts are known
         return Leaf(present) if isinstance(rule, nodes.Known) else Not(Leaf(present))
+    if name in generation.ranks:
+        return _ranged(rule, name, generation, customers)
     labels = generation.labels(name)
     if labels is None:
         return None
@@ -130,6 +148,64 @@ def _banded(
         return _united(name, chosen, generation, category)
     others = [label for label in labels if label not in chosen]
     return _less(Leaf(PredicateName(name)), _united(name, others, generation, category))
+
+
+# --- ranges of values --------------------------------------------------------------------------------------------
+
+
+def _ranged(rule: nodes.Rule, name: str, generation: Generation, customers: Customers) -> Formula | None:
+    """A comparison of one name with constants as ranges of its values."""
+    column = generation.values[name]
+    assert isinstance(column, Column)
+
+    def within(op: nodes.Comparison, value: nodes.Value) -> tuple[int | float, int | float] | None:
+        constant = operand(value, customers)
+        assert not isinstance(constant, Column)
+        return compare.bounds(op, column, constant, customers)
+
+    match rule:
+        case nodes.Compare(op, nodes.Name(), value) if _is_plain(column, value, customers):
+            pass
+        case nodes.Compare(flipped, value, nodes.Name()) if _is_plain(column, value, customers):
+            op = compare.FLIPPED[flipped]
+        case nodes.Between(nodes.Name(), low, high) if all(_is_plain(column, each, customers) for each in (low, high)):
+            above, below = within(">=", low), within("<=", high)
+            if above is None or below is None:
+                return NOBODY
+            return _from_to(name, max(above[0], below[0]), min(above[1], below[1]), generation)
+        case nodes.In(nodes.Name(), values, negated) if len(values) <= MOST_POINTS:
+            points = [found for found in (within("=", each) for each in values) if found is not None]
+            united = Or(tuple(_from_to(name, *point, generation) for point in points)) if points else NOBODY
+            return _less(Leaf(PredicateName(name)), united) if negated else united
+        case _:
+            return None
+    found = within("=" if op == "!=" else op, value)
+    held = NOBODY if found is None else _from_to(name, *found, generation)
+    return _less(Leaf(PredicateName(name)), held) if op == "!=" else held
+
+
+def _is_plain(column: Column, value: nodes.Value, customers: Customers) -> bool:
+    """Whether *value* is a constant that is compared with the column's physical values."""
+    if any(isinstance(node, nodes.Name | nodes.Item | nodes.Call) for node in nodes.walk(value)):
+        return False
+    # What arithmetic gives is compared with numbers of a scale as float64, in units.
+    return not (isinstance(operand(value, customers), float) and column.type.scale)
+
+
+def _from_to(name: str, low: int | float, high: int | float, generation: Generation) -> Formula:
+    """A range of values: labels of a band where it begins and ends at edges, else a leaf of its own."""
+    if low > high:
+        return NOBODY
+    ranks = generation.ranks[name]
+    for band, declared in generation.catalog.schema.bands.items():
+        edges = generation.fitted[band] if declared.metric == name else ()
+        labels = generation.labels(band) if edges else None
+        chosen = ranks.between(edges, low, high) if labels else None
+        if labels is None or chosen is None:
+            continue
+        names = frozenset(labels[chosen])
+        return Leaf(PredicateName(band)) if len(names) == len(labels) else Leaf(Labels(band, None, names))
+    return Leaf(Within(name, low, high))
 
 
 # --- from values -------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ It is the same in every version of the format, so that an older segdex can tell 
 FOOTER = struct.Struct("<QQQQQ8s")
 """Offset, length and checksum of the contents, length of the file, checksum, magic."""
 
-Kind: TypeAlias = Literal["bytes", "b1", "i4", "u4", "i8", "u8", "f8"]
+Kind: TypeAlias = Literal["bytes", "b1", "u1", "i4", "u4", "i8", "u8", "f8"]
 Natural: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Buffer: TypeAlias = Any  # whatever memoryview takes: bytes, arrays, Arrow buffers
 

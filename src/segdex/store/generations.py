@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
+from segdex.bitmap.ranks import Ranks, stored_ranks
 from segdex.errors import CorruptError, SegdexError
 from segdex.generation import Generation, PredicateName, Values
 from segdex.schema.catalog import Catalog
@@ -21,7 +23,7 @@ from segdex.store.codec import ColumnForm, Decoder, Encoder, EventsForm, FamilyF
 from segdex.store.container import Natural, Reader, Writer
 from segdex.store.lazy import Lazy
 from segdex.store.os import OperatingSystem
-from segdex.values.column import MISSING
+from segdex.values.column import MISSING, Column
 from segdex.values.family import Family
 
 SCHEMA = "schema"
@@ -33,6 +35,7 @@ class Description(Form, frozen=True):
 
     Attributes:
         predicates: name, label and category of each set; the set is section ``predicates/N``, N being its position.
+        ranks: the names of columns that have sections ``ranks/NAME/…``.
     """
 
     as_of: int
@@ -41,6 +44,7 @@ class Description(Form, frozen=True):
     values: dict[str, ColumnForm | FamilyForm]
     events: dict[str, EventsForm]
     predicates: list[tuple[str, str | None, str | None]]
+    ranks: list[str]
     fitted: dict[str, tuple[int | float, ...]]
     customers: Natural
 
@@ -70,6 +74,11 @@ def _write(generation: Generation, writer: Writer) -> None:
     writer.add_array("universe", generation.universe.words)
     for number, members in enumerate(generation.predicates.values()):
         writer.add_array(f"predicates/{number}", members.words)
+    for name, ranks in generation.ranks.items():
+        place = joined("ranks", name)
+        writer.add_array(f"{place}/ordered", ranks.ordered)
+        writer.add_array(f"{place}/firsts", ranks.firsts)
+        writer.add_array(f"{place}/codes", ranks.codes)
     values = {name: _write_values(encoder, name, held) for name, held in generation.values.items()}
     events = {name: encoder.events(joined("events", name), held) for name, held in generation.events.items()}
     description = Description(
@@ -79,6 +88,7 @@ def _write(generation: Generation, writer: Writer) -> None:
         values=values,
         events=events,
         predicates=[(each.name, each.label, each.category) for each in generation.predicates],
+        ranks=list(generation.ranks),
         fitted=dict(generation.fitted),
         customers=generation.count,
     )
@@ -117,6 +127,7 @@ def decode(reader: Reader) -> Generation:
     values: dict[str, Callable[[], Values]] = {
         name: partial(_read_values, decoder, name, form, count) for name, form in description.values.items()
     }
+    held = Lazy(values)
     return Generation(
         catalog=_catalog(reader, description),
         as_of=description.as_of,
@@ -124,11 +135,12 @@ def decode(reader: Reader) -> Generation:
         epoch=description.epoch,
         keys=decoder.keys("keys", description.keys),
         universe=_set(reader, "universe", count),
-        values=Lazy(values),
+        values=held,
         events=Lazy(
             {name: partial(decoder.events, joined("events", name), form) for name, form in description.events.items()}
         ),
         predicates=Lazy(predicates),
+        ranks=Lazy({name: partial(_ranks, reader, name, held) for name in description.ranks}),
         fitted=description.fitted,
     )
 
@@ -151,7 +163,7 @@ def verify(folder: Path, system: OperatingSystem | None = None) -> Iterator[Segd
     except SegdexError as error:
         yield error
         return
-    for held in (generation.values, generation.predicates):
+    for held in (generation.values, generation.predicates, generation.ranks):
         yield from _faults(held)
     for name in generation.events:
         try:
@@ -216,6 +228,19 @@ def _set(reader: Reader, name: str, count: int) -> Predicate:
         return hot.from_stored(reader.array(name, "u8"), count)
     except CorruptError as error:
         raise _unreadable(reader, name, error) if error.place is None else error from None
+
+
+def _ranks(reader: Reader, name: str, values: Mapping[str, Values]) -> Ranks:
+    place = joined("ranks", name)
+    column = values.get(name)
+    if not isinstance(column, Column) or column.data.dtype not in (np.int64, np.float64):
+        raise _unreadable(reader, DESCRIPTION, f"ranks of {name!r}, which is no column of numbers")
+    kind: Any = "i8" if column.data.dtype == np.int64 else "f8"
+    parts = (reader.array(f"{place}/ordered", kind), reader.array(f"{place}/firsts", kind))
+    try:
+        return stored_ranks(column.data, *parts, reader.array(f"{place}/codes", "u1"))  # type: ignore[arg-type]
+    except CorruptError as error:
+        raise _unreadable(reader, place, error) if error.place is None else error from None
 
 
 def _unreadable(reader: Reader, name: str, problem: object) -> CorruptError:

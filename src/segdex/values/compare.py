@@ -52,6 +52,25 @@ def compare(op: Comparison, left: Column | Constant, right: Column | Constant, i
     return _float_interval(op, left, float(right))  # type: ignore[arg-type]
 
 
+def bounds(
+    op: Comparison, column: Column, value: Constant, items: Items
+) -> tuple[int, int] | tuple[float, float] | None:
+    """The physical values x of a column of numbers, dates or times with ``x op value``, as (least, greatest).
+
+    None where none is; not for ``!=``, nor for the result of arithmetic against numbers with a scale.
+    """
+    low: float
+    high: float
+    if isinstance(value, float) and np.isnan(value):
+        return None
+    if column.data.dtype == np.int64:
+        low, high = _interval(op, column.type, value, items)
+        low, high = max(low, LOWEST), min(high, HIGHEST)
+    else:
+        low, high = _float_bounds(op, float(value))  # type: ignore[arg-type]
+    return (low, high) if low <= high else None
+
+
 def is_in(column: Column, values: Sequence[Constant], items: Items) -> Mask:
     """Where the column has one of *values*, shape (items,)."""
     if column.dictionary is not None:
@@ -206,16 +225,19 @@ def _integer_text(text: str) -> tuple[int, int]:
 
 
 def _float_interval(op: Comparison, column: Column, value: float) -> Mask:
-    low, high = {
+    out = np.empty(len(column), np.bool_)
+    kernels.within_floats(column.data, *_float_bounds(op, value), out)
+    return out
+
+
+def _float_bounds(op: Comparison, value: float) -> tuple[float, float]:
+    """The float64 x with ``x op value`` as (least, greatest), the one above the other where there are none."""
+    if (op == "<" and value == -np.inf) or (op == ">" and value == np.inf):
+        return np.inf, -np.inf
+    return {
         "=": (value, value), "<": (-np.inf, np.nextafter(value, -np.inf)), "<=": (-np.inf, value),
         ">": (np.nextafter(value, np.inf), np.inf), ">=": (value, np.inf),
     }[op]  # fmt: skip
-    out = np.empty(len(column), np.bool_)
-    if (op == "<" and value == -np.inf) or (op == ">" and value == np.inf):
-        out.fill(False)
-    else:
-        kernels.within_floats(column.data, low, high, out)
-    return out
 
 
 # --- two columns -------------------------------------------------------------------------------------------------
