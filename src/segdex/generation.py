@@ -49,6 +49,7 @@ class Generation:
         events: the rows of each stream.
         predicates: the precomputed sets, each within the universe.
         fitted: the edges of bands that were fitted to the data, in physical values.
+        order: the names by which customers were numbered; none: by their keys, ascending.
     """
 
     catalog: Catalog
@@ -61,6 +62,7 @@ class Generation:
     events: Mapping[str, Events]
     predicates: Mapping[PredicateName, Predicate]
     fitted: Mapping[str, tuple[int | float, ...]]
+    order: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:

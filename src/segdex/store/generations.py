@@ -33,6 +33,7 @@ class Description(Form, frozen=True):
 
     Attributes:
         predicates: name, label and category of each set; the set is section ``predicates/N``, N being its position.
+        order: the names by which customers were numbered; none: by their keys.
     """
 
     as_of: int
@@ -43,6 +44,7 @@ class Description(Form, frozen=True):
     predicates: list[tuple[str, str | None, str | None]]
     fitted: dict[str, tuple[int | float, ...]]
     customers: Natural
+    order: tuple[str, ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -81,6 +83,7 @@ def _write(generation: Generation, writer: Writer) -> None:
         predicates=[(each.name, each.label, each.category) for each in generation.predicates],
         fitted=dict(generation.fitted),
         customers=generation.count,
+        order=generation.order,
     )
     writer.add_bytes(DESCRIPTION, _encoder.encode(description))
 
@@ -130,6 +133,7 @@ def decode(reader: Reader) -> Generation:
         ),
         predicates=Lazy(predicates),
         fitted=description.fitted,
+        order=description.order,
     )
 
 
@@ -193,6 +197,9 @@ def _catalog(reader: Reader, description: Description) -> Catalog:
         form = description.values.get(name)
         if form is None or isinstance(form, FamilyForm) != declared.family or _type(form).kind != declared.kind:
             raise _unreadable(reader, DESCRIPTION, f"{name!r} is not there as the schema declares it")
+    strange = [name for name in description.order if name not in catalog.types]
+    if strange:
+        raise _unreadable(reader, DESCRIPTION, f"customers are ordered by {strange[0]!r}, which is not declared")
     for stream, fields in catalog.fields.items():
         held = description.events.get(stream)
         if held is None or {name: form.type.kind for name, form in held.fields.items()} != {
