@@ -18,6 +18,7 @@ import segdex
 from segdex import order
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import CHUNK
+from segdex.cli import answers
 from segdex.demo import retailer
 from segdex.events.renumber import renumbered
 from segdex.events.store import Events
@@ -344,3 +345,19 @@ def test_no_more_than_four_leading_attributes(monkeypatch: pytest.MonkeyPatch) -
     customers = pa.table({"customer_id": [1, 2], **{name: ["x", "y"] for name in names}})
     schema = {"customers": {"attributes": dict.fromkeys(names, "category")}}
     assert chosen(schema, {"customers": customers}) == ("a", "b", "c", "d")
+
+
+# --- what is told ------------------------------------------------------------------------------------------------
+
+
+def test_inspect_tells_order_and_mixed_chunks(tmp_path: Path) -> None:
+    for names in ([], ["grade"]):
+        folder = tmp_path / "-".join(["index", *names])
+        segdex.build(
+            ordered(GRADES, names), as_of=shop.AS_OF, sources={"customers": grades(3 * CHUNK)}, out=folder
+        ).close()
+        found = answers.inspect(folder)
+        assert found.order == names
+        assert found.mixed == (0.0 if names else 1.0)  # every grade has a chunk of its own
+        assert found.mixed_by == {"grade": found.mixed, "score": None}  # everyone has a score
+        assert [each.mixed for each in found.predicates if each.label] == [found.mixed] * 3
