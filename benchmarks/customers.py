@@ -90,6 +90,7 @@ NUMBERS = tuple(band.column for band in BANDS.values())
 SCHEMA: dict[str, Any] = {
     "customers": {
         "key": "customer_id",
+        "order": [],  # that of the keys, which is the order asked for
         "attributes": {
             **dict.fromkeys(CATEGORIES, "category"),
             **dict.fromkeys(BOOLEANS, "bool"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,12 @@ from segdex.generation import MOST_LABELS, Generation, PredicateName, Values
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band
 from segdex.metrics.compute import compute
+from segdex.order import chosen, moved, places_by
 from segdex.query.execute import Executor
 from segdex.schema.catalog import Catalog
 from segdex.schema.model import Band
 from segdex.schema.types import ValueType
-from segdex.values.column import Column
+from segdex.values.column import Column, Ints
 from segdex.values.family import Family
 
 RANKED = ("integer", "number", "date", "time")
@@ -31,53 +32,104 @@ Progress = Callable[[str, int, int], None]
 
 
 def derive(catalog: Catalog, tables: Tables, as_of: int, progress: Progress | None = None) -> Generation:
-    """Compute everything that *catalog* declares over *tables*, as of the clock *as_of*."""
-    values: dict[str, Values] = dict(tables.attributes)
-    held: dict[PredicateName, Predicate] = {}
-    ranks: dict[str, Ranks] = {}
-    fitted: dict[str, tuple[int | float, ...]] = {}
-    generation = Generation(
-        catalog=catalog,
-        as_of=as_of,
-        number=1,
-        epoch=secrets.token_hex(8),
-        keys=tables.keys,
-        universe=hot.everyone(len(tables.keys)),
-        values=values,
-        events=tables.events,
-        predicates=held,
-        ranks=ranks,
-        fitted=fitted,
-    )
-    # The dictionaries above grow while metrics, bands and stages are computed in the order of their use; the
-    # executor sees each name from the moment that it is there, and nobody else sees the generation before the end.
-    executor = Executor(generation)
+    """Compute everything that *catalog* declares over *tables*, as of the clock *as_of*.
+
+    *tables* may be emptied: where customers are not numbered by their keys, columns move out of it one by one.
+    """
+    order = chosen(catalog, tables)
+    if order:
+        if progress is not None:
+            progress("ordering customers", 0, 0)
+        tables = moved(tables, _places(order, catalog, tables, as_of))
+    made = _Derivation(catalog, tables, as_of, order)
     schema = catalog.schema
     names = [*schema.customers.attributes, *(name for name in catalog.order if name not in schema.segments)]
     for done, name in enumerate(names):
         if progress is not None:
             progress(f"computing {name}", done, len(names))
+        made.compute(name)
+        made.predicates.update(_predicates(name, made.values[name], made.generation.universe))
+    # After all names, so that the edges of bands are known. Until then comparisons look at every value.
+    for name in names:
+        if _is_ranked(made.values[name]):
+            if progress is not None:
+                progress(f"ranking {name}", len(names), len(names))
+            made.rank(name)
+    if progress is not None:
+        progress("computed", len(names), len(names))
+    return made.generation
+
+
+def _places(order: Sequence[str], catalog: Catalog, tables: Tables, as_of: int) -> Ints:
+    """The places of customers in their order: what it is made of is computed for them as they are, without sets."""
+    made = _Derivation(catalog, tables, as_of, ())
+    needed = _needed(order, catalog)
+    for name in catalog.order:
+        if name in needed and name not in catalog.schema.segments:
+            made.compute(name)
+    columns = [made.values[name] for name in order]
+    return places_by(columns, catalog)  # type: ignore[arg-type]
+
+
+def _needed(names: Sequence[str], catalog: Catalog) -> set[str]:
+    """*names* and everything that they are computed from."""
+    found: set[str] = set()
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left.extend(catalog.uses[name])
+    return found
+
+
+class _Derivation:
+    """A generation in the making.
+
+    Its dictionaries grow while metrics, bands and stages are computed in the order of their use; the executor sees each
+    name from the moment that it is there, and nobody else sees the generation before the end.
+    """
+
+    def __init__(self, catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...]) -> None:
+        self.values: dict[str, Values] = dict(tables.attributes)
+        self.predicates: dict[PredicateName, Predicate] = {}
+        self._ranks: dict[str, Ranks] = {}
+        self._fitted: dict[str, tuple[int | float, ...]] = {}
+        self.generation = Generation(
+            catalog=catalog,
+            as_of=as_of,
+            number=1,
+            epoch=secrets.token_hex(8),
+            keys=tables.keys,
+            universe=hot.everyone(len(tables.keys)),
+            values=self.values,
+            events=tables.events,
+            predicates=self.predicates,
+            ranks=self._ranks,
+            fitted=self._fitted,
+            order=order,
+        )
+        self._executor = Executor(self.generation)
+
+    def compute(self, name: str) -> None:
+        """The values of *name*; those of everything that it uses are there."""
+        schema = self.generation.catalog.schema
         if name in schema.metrics:
             try:
-                values[name] = compute(schema.metrics[name], executor.customers.source())
+                self.values[name] = compute(schema.metrics[name], self._executor.customers.source())
             except LimitError as error:
                 raise error.at(f"metrics.{name}") from None
         elif name in schema.bands:
-            values[name], fitted[name] = _banded(schema.bands[name], executor, values)
+            self.values[name], self._fitted[name] = _banded(schema.bands[name], self._executor, self.values)
         elif name in schema.stages:
-            values[name] = _staged(name, executor)
-        held.update(_predicates(name, values[name], generation.universe))
-    # After all names, so that the edges of bands are known. Until then comparisons look at every value.
-    ranked = [name for name in names if _is_ranked(values[name])]
-    for name in ranked:
-        if progress is not None:
-            progress(f"ranking {name}", len(names), len(names))
-        column: Any = values[name]
-        bands = [band for band, declared in schema.bands.items() if declared.metric == name]
-        ranks[name] = ranks_of(column.data, [edge for band in bands for edge in fitted[band]])
-    if progress is not None:
-        progress("computed", len(names), len(names))
-    return generation
+            self.values[name] = _staged(name, self._executor)
+
+    def rank(self, name: str) -> None:
+        """The ranks of a column; all bands over it are there."""
+        column: Any = self.values[name]
+        bands = self.generation.catalog.schema.bands
+        edges = [edge for band, declared in bands.items() if declared.metric == name for edge in self._fitted[band]]
+        self._ranks[name] = ranks_of(column.data, edges)
 
 
 def _is_ranked(value: Values) -> bool:

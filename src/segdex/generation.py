@@ -51,6 +51,7 @@ class Generation:
         predicates: the precomputed sets, each within the universe.
         ranks: what answers ranges of values, for attributes and metrics of numbers, dates and times.
         fitted: the edges of bands that were fitted to the data, in physical values.
+        order: the names by which customers were numbered; none: by their keys, ascending.
     """
 
     catalog: Catalog
@@ -64,6 +65,7 @@ class Generation:
     predicates: Mapping[PredicateName, Predicate]
     ranks: Mapping[str, Ranks]
     fitted: Mapping[str, tuple[int | float, ...]]
+    order: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:

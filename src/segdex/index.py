@@ -170,7 +170,8 @@ class Index:
             columns: names, ``family['category']`` or inline calls, beside the key. An attribute that is named like
                 the key is titled by its name in double quotes.
             limit: at most so many members.
-            order_by: a column to order by, missing values last; default: by dense id.
+            order_by: a column to order by, missing values last; default: by dense id, which is the order of
+                keys only where customers are numbered by them.
             descending: greatest first.
             suppression: by default every suppression segment is left out, unless *rule* is a bare reference to one.
         """

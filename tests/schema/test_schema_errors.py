@@ -50,6 +50,18 @@ CASES: list[tuple[str, Any, str | None, str]] = [
     ("privacy.minimum_count", "20", None, "not a whole number"),
     ("privacy.minimum_count", 2**64, None, "not a whole number"),
     ("privacy.minimum_count", -1, None, "out of range"),
+    # the order of customers
+    ("customers.order", "country", None, "not a list"),
+    ("customers.order", ["country", 7], "customers.order[1]", "found 7"),
+    ("customers.order", ["country", "contry"], "customers.order[1]", "did you mean 'country'"),
+    ("customers.order", ["nothing like it"], "customers.order[0]", "allowed: affinity, "),
+    ("customers.order", ["country", "orders_3m", "country"], "customers.order[2]", "twice"),
+    ("customers.order", ["frequent"], "customers.order[0]", "'frequent', a segment"),
+    ("customers.order", ["email"], "customers.order[0]", "'email', of type text"),
+    ("customers.order", ["tags"], "customers.order[0]", "'tags', of type tags"),
+    ("customers.order", ["value_share"], "customers.order[0]", "'value_share', one value a category"),
+    ("customers.order", ["affinity"], "customers.order[0]", "'affinity', one value a category"),
+    ("customers.order", [f"m{number}" for number in range(17)], None, "found 17; allowed: at most 16"),
     # options of fields
     (
         "customers.attributes.birth_date",
@@ -226,7 +238,6 @@ def test_time_is_needed(metric: dict[str, Any], key: str, words: str) -> None:
 LATER: list[tuple[str, Any, str]] = [
     ("customers", [{"name": "crm"}, {"name": "shop"}], "customers"),
     ("customers.version", "updated", "customers.version"),
-    ("customers.order", ["country"], "customers.order"),
     ("customers.name", "crm", "customers.name"),
     ("customers.priority", 1, "customers.priority"),
     ("customers.attributes.home", {"type": "geo", "latitude": "a", "longitude": "b"}, "customers.attributes.home.type"),

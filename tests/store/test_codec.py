@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from segdex.errors import CorruptError
 from segdex.events.store import Events
-from segdex.ingest.keys import Keys
+from segdex.ingest.keys import Keys, Numbering
 from segdex.schema.types import ValueType
 from segdex.store.codec import ColumnForm, Decoder, Encoder, EventsForm, FamilyForm, KeysForm, StringsForm, joined
 from segdex.store.container import Identity, Reader, Writer
@@ -207,6 +207,18 @@ def test_keys(tmp_path, values):
     assert found.to_pylist() == values.to_pylist()
 
 
+@pytest.mark.parametrize("values", [strings("a", "b", "c"), pa.array([1, 2, 3], pa.int64())])
+def test_keys_in_another_order(tmp_path, values):
+    keys = Keys(values, Numbering.of(np.array([2, 0, 1])))
+    form, decoder = stored(tmp_path / "f", lambda encoder: encoder.keys("keys", keys), 3)
+    found = decoder.keys("keys", form)
+    assert found.take([0, 1, 2]).to_pylist() == values.take(pa.array([2, 0, 1])).to_pylist()
+    assert found.lookup(values).tolist() == [1, 2, 0]
+    assert found.numbering is not None
+    assert not found.numbering.ids.flags.writeable  # mapped
+    assert not found.numbering.places.flags.writeable
+
+
 def test_shared_strings_are_written_once_and_shared_again(tmp_path):
     labels = strings("a", "b")
     one = Column(CATEGORY, np.array([0, 1], np.int32), labels)
@@ -386,6 +398,39 @@ def test_keys_that_do_not_fit(tmp_path, values, count, message):
     with pytest.raises(CorruptError, match=message) as caught:
         decoder.keys("keys", form)
     assert "'b'" not in str(caught.value)
+
+
+def permutation(*values: int, dtype: Any = np.uint32) -> np.ndarray:
+    return np.array(values, dtype)
+
+
+@pytest.mark.parametrize(
+    ("ids", "places", "message"),
+    [
+        (permutation(0, 0, 2), permutation(0, 1, 2), "there twice"),
+        (permutation(0, 0, 2), permutation(1, 1, 2), "there twice"),
+        (permutation(1, 2, 0), permutation(1, 2, 0), "not where its place says"),
+        (permutation(0, 1, 2), permutation(0, 1, 3), "not where its place says"),
+        (permutation(0, 1, 2), permutation(0, 1, 2**32 - 1), "not where its place says"),
+        (permutation(0, 1, 3), permutation(0, 1, 2), "out of range; found 3; allowed: 0 to 2"),
+        (permutation(0, 1, 2**32 - 1), permutation(0, 1, 2), "out of range"),
+        (permutation(0, 1), permutation(0, 1, 2), "wrong number of items"),
+        (permutation(0, 1, 2), permutation(0, 1, 2, 3), "wrong number of items"),
+        (permutation(0, 1, 2, dtype=np.int32), permutation(0, 1, 2), "wrong kind"),
+    ],
+)
+def test_numberings_that_are_none(tmp_path, ids, places, message):
+    keys = Keys(strings("a", "b", "c"), Numbering(ids, places))
+    form, decoder = stored(tmp_path / "f", lambda encoder: encoder.keys("keys", keys), 3)
+    with pytest.raises(CorruptError, match=message) as caught:
+        decoder.keys("keys", form)
+    assert "keys/" in str(caught.value)
+
+
+def test_a_numbering_that_is_missing(tmp_path):
+    form, decoder = stored(tmp_path / "f", lambda encoder: encoder.keys("keys", Keys(strings("a"))), 1)
+    with pytest.raises(CorruptError, match="section is missing"):
+        decoder.keys("keys", msgspec.structs.replace(form, numbered=True))
 
 
 @pytest.mark.parametrize(

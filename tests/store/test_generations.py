@@ -65,7 +65,7 @@ def flat(value: Any) -> Any:
 
 
 def everything(generation: Generation) -> dict[str, Any]:
-    parts = ("as_of", "epoch", "keys", "universe", "values", "events", "predicates", "fitted")
+    parts = ("as_of", "epoch", "keys", "universe", "values", "events", "predicates", "fitted", "order")
     return {part: repr(flat(getattr(generation, part))) for part in parts}
 
 
@@ -314,6 +314,9 @@ def described(path: Path, change: Any) -> None:
         lambda held: held["predicates"].append(["spend", None, None]),
         lambda held: held["predicates"].append(["absent"]),
         lambda held: held["keys"].update(count=1),
+        lambda held: held["keys"].update(numbered=True),
+        lambda held: held.update(order=["absent"]),
+        lambda held: held.update(order="spend"),
     ],
 )
 def test_descriptions_that_lie(tmp_path, generation, change):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,13 +78,17 @@ def suppression(purposes: Sequence[str], none: bool) -> bool | list[str]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PredicateFacts:
-    """One precomputed set: its name, label and category as in a rule, its members, containers and bytes."""
+    """One precomputed set: its name, label and category as in a rule, its members, containers and bytes.
+
+    *containers* counts the chunks that are mixed, neither empty nor full; *mixed* is their share of all chunks.
+    """
 
     name: str
     label: str | None
     category: str | None
     customers: int
     containers: int
+    mixed: float
     bytes: int
 
 
@@ -97,6 +102,10 @@ class Inspection:
         generations: the generations in the folder.
         epoch: the numbering of customers.
         customers: the size of the universe.
+        order: the names by which customers are numbered; none: by their keys.
+        mixed: the mean share of mixed chunks over the predicates that are neither empty nor everyone; None: there are
+            no such predicates.
+        mixed_by: the same for the predicates of each name.
         schema: what is declared, by what it is: each name with its type, kind or metric.
         streams: rows by stream.
         predicates: the precomputed sets, in the order of their names.
@@ -109,6 +118,9 @@ class Inspection:
     generations: list[int]
     epoch: str
     customers: int
+    order: list[str]
+    mixed: float | None
+    mixed_by: dict[str, float | None]
     schema: dict[str, dict[str, str]]
     streams: dict[str, int]
     predicates: list[PredicateFacts]
@@ -128,12 +140,17 @@ def inspect(path: Path) -> Inspection:
         _predicate(name, generation.predicates[name])
         for name in sorted(generation.predicates, key=lambda each: [part or "" for part in each])
     ]
+    customers = len(generation.universe)
+    by_name = itertools.groupby(predicates, key=lambda each: each.name)
     return Inspection(
         as_of=clock.from_microseconds(generation.as_of),
         generation=generation.number,
         generations=snapshot.generations(path, system),
         epoch=generation.epoch,
-        customers=len(generation.universe),
+        customers=customers,
+        order=list(generation.order),
+        mixed=_mixed(predicates, customers),
+        mixed_by={name: _mixed(list(held), customers) for name, held in by_name},
         schema=_declared(generation.catalog.schema),
         streams={name: events.rows for name, events in generation.events.items()},
         predicates=predicates,
@@ -142,11 +159,20 @@ def inspect(path: Path) -> Inspection:
     )
 
 
+def _mixed(predicates: Sequence[PredicateFacts], customers: int) -> float | None:
+    """The mean share of mixed chunks over those predicates that are neither empty nor everyone."""
+    telling = [each.mixed for each in predicates if 0 < each.customers < customers]
+    return round(sum(telling) / len(telling), 4) if telling else None
+
+
 def _predicate(name: PredicateName, members: Predicate) -> PredicateFacts:
     from segdex.bitmap.predicate import CHUNK
 
     mixed = int(((members.cardinalities > 0) & (members.cardinalities < CHUNK)).sum())
-    return PredicateFacts(*name, customers=len(members), containers=mixed, bytes=members.words.nbytes)
+    share = mixed / members.chunks if members.chunks else 0.0
+    return PredicateFacts(
+        *name, customers=len(members), containers=mixed, mixed=round(share, 4), bytes=members.words.nbytes
+    )
 
 
 def _declared(schema: Schema) -> dict[str, dict[str, str]]:

@@ -111,6 +111,11 @@ def share(part: int, whole: int) -> Text:
     return Text(f"{100 * part / whole:.2f} %" if whole else "", _NUMBER)
 
 
+def _percent(part: float | None) -> Text:
+    """A share as a percentage, nothing where there is none."""
+    return Text("" if part is None else f"{100 * part:.1f} %", _NUMBER)
+
+
 def size(count: int) -> str:
     """A number of bytes for people.
 
@@ -234,21 +239,23 @@ def inspection(found: Inspection, json: bool) -> None:
         return as_json(found)
     facts = [
         ("clock", found.as_of),
-        ("customers", f"{found.customers:,}"),
+        ("customers", f"{found.customers:,}, numbered by {', '.join(found.order) or 'keys'}"),
         ("generation", f"{found.generation} (in the folder: {', '.join(map(str, found.generations))})"),
         ("epoch", found.epoch),
         ("predicates", f"{len(found.predicates):,} in {found.containers:,} containers"),
+        ("mixed chunks", _percent(found.mixed)),
         ("size", size(found.bytes)),
     ]
     names = [(what, name, about) for what, held in found.schema.items() for name, about in held.items()]
     sets: dict[str, list[int]] = {}
     for each in found.predicates:
         sets.setdefault(each.name, []).append(each.bytes)
+    rows = [(name, len(held), sum(held), _percent(found.mixed_by[name])) for name, held in sets.items()]
     return text(
         table(("", ""), facts),
         table(("declared", "name", "as"), names),
         table(("stream", "rows"), found.streams.items()),
-        table(("predicates of", "sets", "bytes"), [(name, len(held), sum(held)) for name, held in sets.items()]),
+        table(("predicates of", "sets", "bytes", "mixed chunks"), rows),
     )
 
 

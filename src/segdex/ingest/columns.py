@@ -153,12 +153,7 @@ def gatherer(kind: ValueType, zone: dt.tzinfo) -> FieldGatherer:
 
 def pick(column: Column, rows: Ints) -> Column:
     """The items *rows* in their order (negative: missing), the dictionary cut to the strings that they have."""
-    if column.offsets is not None:
-        picked = _pick_tags(column, rows)
-    elif len(rows) and rows.min() < 0:
-        picked = column.take(rows)
-    else:
-        picked = dataclasses.replace(column, data=column.data[rows])
+    picked = column.take(rows)
     if picked.dictionary is None or picked.type.kind == "bool":
         return picked
     used = np.zeros(len(picked.dictionary) + 1, np.bool_)
@@ -168,17 +163,6 @@ def pick(column: Column, rows: Ints) -> Column:
         return picked
     places = np.append(np.cumsum(used) - 1, -1).astype(np.int32)
     return dataclasses.replace(picked, data=places[picked.data], dictionary=picked.dictionary.filter(pa.array(used)))
-
-
-def _pick_tags(column: Column, rows: Ints) -> Column:
-    assert column.offsets is not None
-    # The item after the last one stands for the missing: one code -1.
-    data, offsets = np.append(column.data, np.int32(-1)), np.append(column.offsets, len(column.data) + 1)
-    rows = np.where(rows < 0, len(column), rows)
-    lengths = offsets[rows + 1] - offsets[rows]
-    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    within = np.arange(ends[-1]) + np.repeat(offsets[rows] - ends[:-1], lengths)
-    return dataclasses.replace(column, data=data[within], offsets=ends)
 
 
 def joined(parts: list[Any]) -> Any:

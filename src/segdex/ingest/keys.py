@@ -25,21 +25,49 @@ _CANONICAL = "^(0|-?[1-9][0-9]{0,18})$"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Keys:
-    """The keys by dense id, ascending (integers by value, strings by bytes).
+class Numbering:
+    """Dense ids that do not follow the keys: a permutation, and its inverse.
 
     Attributes:
-        values: an ``int64`` or ``large_string`` array without nulls or duplicates; position is the dense id.
+        ids: the dense id of each key, keys ascending; uint32, shape (customers,).
+        places: the position of each dense id's key among the ascending keys; uint32, shape (customers,).
+    """
+
+    ids: npt.NDArray[np.uint32]
+    places: npt.NDArray[np.uint32]
+
+    @classmethod
+    def of(cls, places: Ints) -> Numbering | None:
+        """The numbering that gives dense id i to the key at position ``places[i]``; each position comes once.
+
+        None where that is the order of keys.
+        """
+        if np.array_equal(places, np.arange(len(places))):
+            return None
+        ids = np.empty(len(places), np.uint32)
+        ids[places] = np.arange(len(places), dtype=np.uint32)
+        return cls(ids, places.astype(np.uint32))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys and their dense ids. Keys are held ascending (integers by value, strings by bytes), to be searched.
+
+    Attributes:
+        values: an ``int64`` or ``large_string`` array without nulls or duplicates, ascending.
+        numbering: which dense id each has; None: its position.
     """
 
     values: pa.Int64Array | pa.LargeStringArray
+    numbering: Numbering | None = None
 
     def __len__(self) -> int:
         return len(self.values)
 
     def take(self, ids: npt.ArrayLike) -> pa.Array:
         """The keys of dense ids, in their order; shape (ids,)."""
-        return self.values.take(pa.array(np.asarray(ids)))
+        wanted = np.asarray(ids)
+        return self.values.take(pa.array(wanted if self.numbering is None else self.numbering.places[wanted]))
 
     def lookup(self, values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> Ints:
         """The dense ids of *values*, int64 of their shape, -1 for null and for keys that no customer has.
@@ -49,6 +77,13 @@ class Keys:
         Raises:
             ArgumentError: the values are neither text nor whole numbers.
         """
+        found = self._positions(values)
+        if self.numbering is None or not len(self):
+            return found
+        return np.where(found < 0, np.int64(-1), self.numbering.ids[found])
+
+    def _positions(self, values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> Ints:
+        """Where the keys *values* stand among the ascending ones."""
         array = plain(_as_array(values))
         if is_text(array.type):
             strings, _ = strings_of(array)

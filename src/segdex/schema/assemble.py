@@ -16,6 +16,7 @@ from segdex.schema.catalog import Catalog, Names
 from segdex.schema.check import check_formula, check_rule
 from segdex.schema.metrics import Fault, check_metric
 from segdex.schema.model import Metric, Schema, Stage
+from segdex.schema.order import check_order
 from segdex.schema.place import Origin, Spot
 from segdex.schema.types import ValueType
 from segdex.schema.unsupported import refuse_unsupported
@@ -56,7 +57,8 @@ def assemble(schema: Schema, origin: Origin, base: Path | None) -> Catalog:
     uses = {name: rules.uses(name, spot) for name, spot in declared.items()}
     order = _order(uses, declared)
     _check_chains(uses, order, schema, declared)
-    return Catalog(schema, zone, types, order, catalog.fields, base)
+    check_order(schema, types, root.at("customers", "order"))
+    return Catalog(schema, zone, types, order, catalog.fields, base, uses)
 
 
 def _faults(spot: Spot) -> Fault:

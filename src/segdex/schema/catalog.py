@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -37,6 +37,7 @@ class Catalog:
         order: metrics, bands, stages and segments, each after what it uses.
         fields: for every stream the types of its fields.
         base: the folder that relative paths start at; None: the current one.
+        uses: for every declared name those that its own rules and keys refer to.
     """
 
     schema: Schema
@@ -45,6 +46,7 @@ class Catalog:
     order: tuple[str, ...]
     fields: Mapping[str, Mapping[str, ValueType]]
     base: Path | None = None
+    uses: Mapping[str, Set[str]] = dataclasses.field(default_factory=dict)
 
     def customers(self) -> Names:
         """The names of a rule about customers: everything declared."""

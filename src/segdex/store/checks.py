@@ -72,6 +72,16 @@ def dense_ids(values: npt.NDArray[np.uint32], ends: Ints, customers: int, place:
         expect(bool((rises | firsts[1:-1]).all()), "dense ids of a category are out of order", place)
 
 
+def inverses(ids: npt.NDArray[np.uint32], places: npt.NDArray[np.uint32], place: str) -> None:
+    """Two arrays of one length are permutations, and each undoes the other."""
+    if len(ids):
+        high = int(ids.max())
+        expect(high < len(ids), "a dense id is out of range", place, high, f"0 to {len(ids) - 1}")
+        # What is undone came once: two keys with one dense id have one place, and it is not that of both.
+        undone = bool((places[ids] == np.arange(len(ids), dtype=np.uint32)).all())
+        expect(undone, "a dense id is there twice, or not where its place says", place)
+
+
 def truths(values: npt.NDArray[np.bool_], place: str) -> None:
     """Every byte is 0 or 1: numpy and kernels count bytes."""
     expect(not len(values) or int(values.view(np.uint8).max()) <= 1, "a truth value is neither 0 nor 1", place)

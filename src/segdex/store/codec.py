@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from segdex.events.store import Events
-from segdex.ingest.keys import Keys
+from segdex.ingest.keys import Keys, Numbering
 from segdex.schema.types import ValueType
 from segdex.store import checks
 from segdex.store.container import Kind, Natural, Reader, Writer
@@ -66,10 +66,11 @@ class EventsForm(Form, frozen=True):
 
 
 class KeysForm(Form, frozen=True):
-    """Keys: ``name/integers``, or strings."""
+    """Keys: ``name/integers``, or strings; ``name/ids`` and ``name/places`` where dense ids do not follow them."""
 
     count: Natural
     strings: StringsForm | None = None
+    numbered: bool = False
 
 
 def joined(*names: str) -> str:
@@ -147,11 +148,14 @@ class Encoder:
 
     def keys(self, name: str, keys: Keys) -> KeysForm:
         """Write the customers' keys."""
-        values = keys.values
+        values, numbering = keys.values, keys.numbering
+        if numbering is not None:
+            self._writer.add_array(f"{name}/ids", numbering.ids)
+            self._writer.add_array(f"{name}/places", numbering.places)
         if pa.types.is_integer(values.type):
             self._writer.add_array(f"{name}/integers", values.to_numpy())
-            return KeysForm(len(values))
-        return KeysForm(len(values), self.strings(name, values))
+            return KeysForm(len(values), numbered=numbering is not None)
+        return KeysForm(len(values), self.strings(name, values), numbering is not None)
 
 
 def _buffers(values: pa.LargeStringArray) -> tuple[npt.NDArray[np.int64], memoryview]:
@@ -273,7 +277,13 @@ class Decoder:
             integers = self._array(f"{name}/integers", "i8", form.count)
             values = pa.Array.from_buffers(pa.int64(), form.count, [None, pa.py_buffer(integers)])
         checks.ascending(values, place)
-        return Keys(values)
+        return Keys(values, self._numbering(name, form.count) if form.numbered else None)
+
+    def _numbering(self, name: str, count: int) -> Numbering:
+        ids = self._array(f"{name}/ids", "u4", count)
+        places = self._array(f"{name}/places", "u4", count)
+        checks.inverses(ids, places, self._place(f"{name}/ids"))
+        return Numbering(ids, places)
 
 
 def _rest_fits(rest: int | float, column: Column) -> bool:

@@ -36,6 +36,7 @@ class Description(Form, frozen=True):
     Attributes:
         predicates: name, label and category of each set; the set is section ``predicates/N``, N being its position.
         ranks: the names of columns that have sections ``ranks/NAME/…``.
+        order: the names by which customers were numbered; none: by their keys.
     """
 
     as_of: int
@@ -47,6 +48,7 @@ class Description(Form, frozen=True):
     ranks: list[str]
     fitted: dict[str, tuple[int | float, ...]]
     customers: Natural
+    order: tuple[str, ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -91,6 +93,7 @@ def _write(generation: Generation, writer: Writer) -> None:
         ranks=list(generation.ranks),
         fitted=dict(generation.fitted),
         customers=generation.count,
+        order=generation.order,
     )
     writer.add_bytes(DESCRIPTION, _encoder.encode(description))
 
@@ -142,6 +145,7 @@ def decode(reader: Reader) -> Generation:
         predicates=Lazy(predicates),
         ranks=Lazy({name: partial(_ranks, reader, name, held) for name in description.ranks}),
         fitted=description.fitted,
+        order=description.order,
     )
 
 
@@ -205,6 +209,9 @@ def _catalog(reader: Reader, description: Description) -> Catalog:
         form = description.values.get(name)
         if form is None or isinstance(form, FamilyForm) != declared.family or _type(form).kind != declared.kind:
             raise _unreadable(reader, DESCRIPTION, f"{name!r} is not there as the schema declares it")
+    strange = [name for name in description.order if name not in catalog.types]
+    if strange:
+        raise _unreadable(reader, DESCRIPTION, f"customers are ordered by {strange[0]!r}, which is not declared")
     for stream, fields in catalog.fields.items():
         held = description.events.get(stream)
         if held is None or {name: form.type.kind for name, form in held.fields.items()} != {

@@ -71,10 +71,23 @@ class Column:
         return known
 
     def take(self, indices: Ints) -> Column:
-        """The items at *indices*, in their order; a negative index gives a missing item. Not for tags."""
+        """The items at *indices*, in their order; a negative index gives a missing item."""
+        if self.offsets is not None:
+            return self._take_tags(self.offsets, indices)
+        if not len(indices) or indices.min() >= 0:
+            return dataclasses.replace(self, data=self.data[indices])
         picked = self.data[np.maximum(indices, 0)] if len(self.data) else np.zeros(len(indices), self.data.dtype)
         picked[indices < 0] = missing_of(self.data.dtype)
         return dataclasses.replace(self, data=picked)
+
+    def _take_tags(self, offsets: Ints, indices: Ints) -> Column:
+        # The item after the last one stands for the missing: one code -1.
+        data, offsets = np.append(self.data, np.int32(-1)), np.append(offsets, len(self.data) + 1)
+        indices = np.where(indices < 0, len(self), indices)
+        lengths = offsets[indices + 1] - offsets[indices]
+        ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        within = np.arange(ends[-1]) + np.repeat(offsets[indices] - ends[:-1], lengths)
+        return dataclasses.replace(self, data=data[within], offsets=ends)
 
 
 def missing_of(dtype: np.dtype[np.generic]) -> int | float:
