@@ -9,7 +9,9 @@ import numpy as np
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import CHUNK
-from segdex.query.estimate import Spread, exactly
+from segdex.bitmap.program import Operand
+from segdex.bitmap.ranks import RANGE, Range, Values, range_of, ranks_of
+from segdex.query.estimate import Spread, exactly, ranged
 from segdex.query.formula import EVERYONE, NOBODY, And, Formula, Leaf, Not, Or, Truth
 from segdex.values.column import Mask
 
@@ -32,14 +34,20 @@ class World:
             masks = {f"p{i}": random_mask(self.chance, self.count) for i in range(self.chance.choice((3, 8, 14)))}
         self.masks = {name: mask & self.everyone for name, mask in masks.items()}
         self.names = list(self.masks)
-        self.predicates = {name: hot.from_mask(mask) for name, mask in self.masks.items()}
+        self.predicates: dict[str, Operand] = {name: hot.from_mask(mask) for name, mask in self.masks.items()}
+        for number in range(self.chance.choice((0, 0, 2, 4))):
+            self.names.append(f"r{number}")
+            self.masks[f"r{number}"], self.predicates[f"r{number}"] = random_range(self.chance, self.everyone)
         self.universe = hot.from_mask(self.everyone)
         self.sizes = exactly(self.universe.cardinalities).value
         self.facts = Constants(self)
 
     def spread(self, leaf: Leaf) -> Spread:
         """How many ids a leaf has in each chunk."""
-        return exactly(self.predicates[str(leaf.name)].cardinalities)
+        operand = self.predicates[str(leaf.name)]
+        if isinstance(operand, Range):
+            return ranged(operand.states, RANGE, len(operand), self.sizes)
+        return exactly(operand.cardinalities)
 
     def __repr__(self) -> str:
         return f"World({self.seed}, count={self.count})"
@@ -90,6 +98,39 @@ class Known(Nothing):
         """Whether a customer is in a leaf, by the leaves of one label, and others, that *of* has."""
         group, _, labels = name.partition(":")
         return of[name] if name in of else any(of[f"{group}:{label}"] for label in labels.split(","))
+
+
+def random_values(chance: random.Random, count: int) -> Values:
+    """A column of few or many values, in order or not, some of them missing, some extreme."""
+    rng = np.random.default_rng(chance.getrandbits(64))
+    values: Values = rng.integers(0, chance.choice((3, 200, 300, 10**6)), count) - chance.choice((0, 100))
+    if chance.random() < 0.3:
+        values = np.sort(values)  # neighbours are alike, so that whole chunks are in or out
+    if chance.random() < 0.3:
+        values[rng.random(count) < 0.2] = chance.choice((0, 7, 2**63 - 1, -(2**63) + 1))
+    missing = rng.random(count) < chance.choice((0.0, 0.1, 0.99))
+    if chance.random() < 0.5:
+        values[missing] = np.iinfo(np.int64).min
+        return values
+    floats = values / chance.choice((1.0, 7.0))
+    floats[rng.random(count) < 0.01] = chance.choice((np.inf, -np.inf, -0.0))
+    floats[missing] = np.nan
+    return floats
+
+
+def random_range(chance: random.Random, everyone: Mask) -> tuple[Mask, Range]:
+    """Bounds on values, between them, in any order, and without end."""
+    values = random_values(chance, len(everyone))
+    whole = values.dtype == np.int64
+    values[~everyone] = np.iinfo(np.int64).min if whole else np.nan
+    known = values[values != np.iinfo(np.int64).min] if whole else values[~np.isnan(values)]
+    ends = [-(2**63) + 1, 2**63 - 1] if whole else [-np.inf, np.inf]
+    some = [chance.choice(known.tolist() or [0]) for _ in range(3)]
+    bounds = [chance.choice([*ends, *some, *(each + chance.choice((0, 1)) for each in some)]) for _ in range(2)]
+    low, high = sorted(min(max(bound, ends[0]), ends[1]) for bound in bounds)
+    edges = sorted({chance.choice(known.tolist() or [0]) for _ in range(chance.choice((0, 3)))})
+    mask: Mask = (values >= low) & (values <= high)
+    return mask, range_of(ranks_of(values, edges), low, high)
 
 
 def random_mask(chance: random.Random, count: int) -> Mask:

@@ -65,7 +65,7 @@ def flat(value: Any) -> Any:
 
 
 def everything(generation: Generation) -> dict[str, Any]:
-    parts = ("as_of", "epoch", "keys", "universe", "values", "events", "predicates", "fitted", "order")
+    parts = ("as_of", "epoch", "keys", "universe", "values", "events", "predicates", "ranks", "fitted", "order")
     return {part: repr(flat(getattr(generation, part))) for part in parts}
 
 

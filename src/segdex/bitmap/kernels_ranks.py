@@ -12,8 +12,10 @@ _CHUNK = 65_536
 _WORDS = 1024
 
 # A range, in words after its directory: where the codes and the exact values are in memory, whether these are floats,
-# the classes wholly inside (first, how many more; -1: none), up to two classes that are cut, and the bounds.
-CODES, VALUES, FLOATS, FIRST, MORE, CUT, OTHER_CUT, LOW, HIGH, RANGE_WORDS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+# how many times 64 customers there are, the classes wholly inside (first, how many more; -1: none), up to two classes
+# that are cut, and the bounds.
+CODES, VALUES, FLOATS, WORDS = 0, 1, 2, 3
+FIRST, MORE, CUT, OTHER_CUT, LOW, HIGH, RANGE_WORDS = 4, 5, 6, 7, 8, 9, 10
 
 
 @kernel("void(i8[:], i8[:], OUT u1[:])", "void(f8[:], f8[:], OUT u1[:])")
@@ -90,7 +92,7 @@ def store_range(at: Any, chunk: int, among: int, out: int) -> int:
     found = 0
     for i in range(_WORDS):
         word = np.uint64(0)
-        if survivors[i]:
+        if survivors[i] and chunk * _WORDS + i < at[WORDS]:
             codes = at[CODES] + chunk * _CHUNK + 64 * i
             if at[MORE] >= 0:
                 word = octets_within(codes, at[FIRST], at[MORE]) & survivors[i]

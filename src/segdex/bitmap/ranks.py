@@ -43,7 +43,7 @@ class Ranks:
         values: the column, int64 or float64, shape (customers,).
         ordered: its known values, ascending.
         firsts: the least value of each class, ascending, shape (classes,).
-        codes: the class of each customer from 1, 0 where the value is missing, padded with zeros to whole chunks.
+        codes: the class of each customer from 1, 0 where the value is missing, padded with zeros to a multiple of 64.
     """
 
     values: Values
@@ -137,7 +137,7 @@ def ranks_of(values: Values, edges: Iterable[Bound] = ()) -> Ranks:
     if floats:
         ordered = ordered + 0.0  # -0.0 is 0.0
     firsts = _firsts(ordered, edges)
-    codes = np.zeros(chunks_of(len(values)) * CHUNK, np.uint8)
+    codes = np.zeros(_padded(len(values)), np.uint8)
     kernels_ranks.assign_codes(np.ascontiguousarray(values), firsts, codes[: len(values)])
     return Ranks(values, ordered, firsts, codes)
 
@@ -149,11 +149,13 @@ def stored_ranks(values: Values, ordered: Values, firsts: Values, codes: Codes) 
         CorruptError: they do not fit the column.
     """
     rises = bool((ordered[1:] >= ordered[:-1]).all()) and bool((firsts[1:] > firsts[:-1]).all())
-    if not rises or len(firsts) > MOST_CLASSES or len(codes) != chunks_of(len(values)) * CHUNK:
+    if not rises or len(firsts) > MOST_CLASSES or len(codes) != _padded(len(values)):
         raise CorruptError("ranks are out of order")
     sizes = np.zeros(len(firsts) + 1, np.int64)
     wrong = kernels_ranks.first_wrong_code(values, firsts, codes, int(values.dtype == np.float64), sizes)
     starts = np.searchsorted(ordered, firsts, "left")
+    if starts.max(initial=-1) >= len(ordered) or ordered[starts].tolist() != firsts.tolist():
+        raise CorruptError("a class begins with no value")
     if wrong >= 0 or np.diff(np.append(starts, len(ordered))).tolist() != sizes[1:].tolist() or not sizes[1:].all():
         raise CorruptError("a rank code is not that of its value")
     if starts[:1].any() or (len(ordered) and not len(firsts)):
@@ -175,14 +177,18 @@ def range_of(ranks: Ranks, low: Bound, high: Bound) -> Range:
         _set_directory(words[:chunks], ranks, 1 + first, 1 + last, 1 + whole_first, 1 + whole_last)
         cut = sorted({1 + each for each in (first, last) if not whole_first <= each <= whole_last})
         place = words[-RANGE_WORDS:].view(np.int64)
-        place[:5] = (
+        place[:6] = (
             ranks.codes.ctypes.data, ranks.values.ctypes.data, ranks.values.dtype == np.float64,
-            1 + whole_first, max(whole_last - whole_first, -1),
+            len(ranks.codes) // 64, 1 + whole_first, max(whole_last - whole_first, -1),
         )  # fmt: skip
-        place[5 : 5 + len(cut)] = cut
-        place[7:].view(ranks.ordered.dtype)[:] = low, high
+        place[6 : 6 + len(cut)] = cut
+        place[8:].view(ranks.ordered.dtype)[:] = low, high
     words.flags.writeable = False
     return Range(words, chunks, cardinality, ranks)
+
+
+def _padded(count: int) -> int:
+    return -(-count // 64) * 64
 
 
 def _set_directory(directory: Words, ranks: Ranks, first: int, last: int, whole_first: int, whole_last: int) -> None:
@@ -212,8 +218,9 @@ def _firsts(ordered: Values, edges: Iterable[Bound]) -> Values:
     declared = np.searchsorted(ordered[starts], np.array(reachable, ordered.dtype), "left")
     chosen = np.unique(np.concatenate([[0], heavy, after, declared.astype(np.int64)]))
     left = MOST_CLASSES - len(chosen)
-    places = (np.arange(1, left + 1) * len(ordered)) // (left + 1)
-    quantiles = np.searchsorted(starts, places, "right") - 1
+    sizes[heavy] = 0  # the quantiles are those of what is left
+    reached = np.cumsum(sizes)
+    quantiles = np.searchsorted(reached, np.arange(1, left + 1) * int(reached[-1]) // (left + 1), "left")
     rounded = _rounded(ordered[starts], np.unique(quantiles))
     firsts: Values = ordered[starts[np.unique(np.concatenate([chosen, rounded]))]]
     return firsts
@@ -223,9 +230,12 @@ def _rounded(distinct: Values, quantiles: Ints) -> Ints:
     """For each quantile, a place in *distinct*, the place of the roundest value up to half way to the next one."""
     found = []
     for place, following in zip(quantiles.tolist(), [*quantiles[1:].tolist(), len(distinct) - 1], strict=True):
-        low, high = float(distinct[place]), float(distinct[(place + following) // 2])
+        middle = (place + following) // 2
+        low, high = distinct[place].item(), distinct[middle].item()
         step = 10.0 ** np.floor(np.log10(high - low)) if 0 < high - low < np.inf else 0.0
-        target = np.ceil(low / step) * step if step else low
-        at = int(np.searchsorted(distinct, distinct.dtype.type(target), "left")) if np.isfinite(target) else place
-        found.append(min(max(at, place), (place + following) // 2))
+        target = float(np.ceil(low / step) * step) if step else low
+        at = place
+        if low < target < high:
+            at = int(np.searchsorted(distinct, distinct.dtype.type(target), "left"))
+        found.append(min(at, middle))
     return np.array(found, np.int64)
