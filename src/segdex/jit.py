@@ -195,8 +195,7 @@ def _compiled_intrinsics() -> tuple[Any, ...]:
         return types.uint64(types.int64, types.int64, types.int64), generate
 
     pointers = pointer(types.uint64), pointer(types.int64), pointer(types.uint16)
-    floats = pointer(types.float64)
-    return *pointers, floats, intrinsic(count_bits), intrinsic(fetch), intrinsic(compare)
+    return *pointers, intrinsic(count_bits), intrinsic(fetch), intrinsic(compare)
 
 
 signed = cast("Callable[[Any], int]", np.int64)
@@ -225,17 +224,13 @@ if disabled():
         inside = (octets >= low) & (octets <= low + width)
         return np.packbits(inside, bitorder="little").view(np.uint64)[0]
 
-    def floats_at(address: int, count: int) -> Any:
-        """*count* float64 of memory as an array; whoever calls keeps that memory alive."""
-        return np.frombuffer(memoryview((ctypes.c_double * count).from_address(int(address))), np.float64)
-
     def shorts_at(address: int, count: int) -> Any:
         """*count* unsigned 16-bit values of memory as an array; whoever calls keeps that memory alive."""
         return np.frombuffer(memoryview((ctypes.c_uint16 * count).from_address(int(address))), np.uint16)
 
 else:
     (
-        _words_pointer, _ints_pointer, _shorts_pointer, _floats_pointer, popcount, prefetch, octets_within
+        _words_pointer, _ints_pointer, _shorts_pointer, popcount, prefetch, octets_within
     ) = _compiled_intrinsics()  # fmt: skip
 
     @helper
@@ -247,11 +242,6 @@ else:
     def ints_at(address: int, count: int) -> Any:
         """*count* signed 64-bit integers of memory as an array; whoever calls keeps that memory alive."""
         return numba.carray(_ints_pointer(address), (count,))
-
-    @helper
-    def floats_at(address: int, count: int) -> Any:
-        """*count* float64 of memory as an array; whoever calls keeps that memory alive."""
-        return numba.carray(_floats_pointer(address), (count,))
 
     @helper
     def shorts_at(address: int, count: int) -> Any:

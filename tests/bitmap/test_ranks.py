@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from segdex.bitmap.predicate import CHUNK
 from segdex.bitmap.program import INPUT_TABLES, assemble
-from segdex.bitmap.ranks import MOST_CLASSES, RANGE, Ranks, range_of, ranks_of, stored_ranks
+from segdex.bitmap.ranks import MOST_CLASSES, RANGE, Ranks, check_order, range_of, ranks_of, stored_ranks
 from segdex.errors import CorruptError
 from tests.query.formulas import COUNTS, random_range, random_values
 
@@ -43,20 +43,19 @@ def test_classes_are_intervals_and_codes_their_numbers(seed: int) -> None:
     known = np.sort(values[~np.isnan(values)] if values.dtype == np.float64 else values[values != -(2**63)])
     edges = [chance.choice(known.tolist()) for _ in range(3)] if len(known) else []
     ranks = ranks_of(values, edges)
-    assert len(ranks.firsts) <= MOST_CLASSES
-    assert (ranks.ordered == known).all()
-    if len(known):
-        assert ranks.firsts[0] == known[0]
-        assert ranks.lasts[-1] == known[-1]
-        assert (ranks.firsts <= ranks.lasts).all()
-        assert set(edges) <= set(ranks.firsts.tolist()), "edges of bands begin classes"
-    codes = np.searchsorted(ranks.firsts, values, "right")
+    check_order(ranks)
+    assert (values[ranks.places] == known).all()
+    assert len(ranks.starts) <= MOST_CLASSES
+    firsts = known[ranks.starts]
+    assert (np.diff(firsts) > 0).all() if len(firsts) > 1 and np.isfinite(firsts).all() else True
+    assert set(edges) <= set(firsts.tolist()), "edges of bands begin classes"
+    codes = np.searchsorted(firsts, values, "right")
     codes[np.isnan(values) if values.dtype == np.float64 else values == -(2**63)] = 0
     assert (ranks.codes[: len(values)] == codes).all()
     assert not ranks.codes[len(values) :].any()
-    stored_ranks(values, ranks.ordered, ranks.firsts, ranks.codes)
+    stored_ranks(values, ranks.places, ranks.starts, ranks.codes)
     if len(np.unique(known)) <= MOST_CLASSES:
-        assert (ranks.firsts == ranks.lasts).all(), "few values have a class each"
+        assert (firsts == known[ranks.ends - 1]).all(), "few values have a class each"
 
 
 def test_round_thresholds_and_heavy_values_are_classes_of_their_own() -> None:
@@ -64,10 +63,12 @@ def test_round_thresholds_and_heavy_values_are_classes_of_their_own() -> None:
     values = (rng.lognormal(6, 1, 200_000) * 100).astype(np.int64)
     values[rng.random(len(values)) < 0.3] = 0
     ranks = ranks_of(values, edges=[77_777])
-    assert ranks.ordered[np.searchsorted(ranks.ordered, 77_777)] in ranks.firsts, "an edge begins a class"
-    assert ranks.lasts[0] == 0, "a third of all values is 0"
-    assert len(ranks.firsts) > 240
-    assert (ranks.firsts[2:] % 100 < 5).mean() > 0.8
+    ordered = values[ranks.places]
+    firsts = ordered[ranks.starts]
+    assert ordered[np.searchsorted(ordered, 77_777)] in firsts, "an edge begins a class"
+    assert ordered[ranks.ends[0] - 1] == 0, "a third of all values is 0"
+    assert len(firsts) > 240
+    assert (firsts[2:] % 100 < 5).mean() > 0.8
 
 
 def ranks() -> Ranks:
@@ -78,29 +79,40 @@ def ranks() -> Ranks:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda held: held["ordered"].__setitem__(0, 4),
-        lambda held: held["ordered"].__setitem__(slice(0, 2), [5, 3]),
-        lambda held: held["firsts"].__setitem__(0, 2),
-        lambda held: held["firsts"].__setitem__(1, 3),
-        lambda held: held["firsts"].__setitem__(2, 899),
+        lambda held: held["places"].__setitem__(0, 2),
+        lambda held: held["places"].__setitem__(3, 5),
+        lambda held: held["places"].__setitem__(slice(2, 4), [4, 0]),
+        lambda held: held["starts"].__setitem__(0, 1),
+        lambda held: held["starts"].__setitem__(1, 0),
+        lambda held: held["starts"].__setitem__(2, 4),
+        lambda held: held["starts"].__setitem__(1, -1),
         lambda held: held["codes"].__setitem__(0, 1),
         lambda held: held["codes"].__setitem__(2, 1),
         lambda held: held["codes"].__setitem__(3, 0),
         lambda held: held["codes"].__setitem__(4, 4),
         lambda held: held["codes"].__setitem__(60, 1),
         lambda held: held.update(codes=held["codes"][:5]),
-        lambda held: held.update(firsts=held["firsts"][1:]),
-        lambda held: held.update(firsts=held["firsts"][:0]),
-        lambda held: held.update(ordered=held["ordered"][1:]),
+        lambda held: held.update(starts=held["starts"][1:]),
+        lambda held: held.update(starts=held["starts"][:0]),
+        lambda held: held.update(places=held["places"][1:]),
     ],
 )
 def test_stored_ranks_that_do_not_fit_are_refused(change) -> None:
     good = ranks()
-    parts = {name: getattr(good, name).copy() for name in ("ordered", "firsts", "codes")}
+    parts = {name: getattr(good, name).copy() for name in ("places", "starts", "codes")}
     stored_ranks(good.values, **parts)
     change(parts)
     with pytest.raises(CorruptError):
         stored_ranks(good.values, **parts)
+
+
+def test_places_out_of_order_are_found_by_verifying() -> None:
+    good = ranks()
+    for swap in ([3, 1], [1, 1]):  # two customers of one value, and one of them twice
+        places = good.places.copy()
+        places[:2] = swap
+        with pytest.raises(CorruptError):
+            check_order(stored_ranks(good.values, places, good.starts, good.codes))
 
 
 def test_the_range_of_nothing() -> None:

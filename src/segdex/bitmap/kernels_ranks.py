@@ -6,30 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from segdex.jit import floats_at, helper, ints_at, kernel, octets_within, popcount, signed, words_at
+from segdex.jit import helper, kernel, octets_within, popcount, shorts_at, signed, words_at
 
 _CHUNK = 65_536
+_MOST_ARRAY = 511
 _WORDS = 1024
+_CARDINALITY, _CARDINALITY_BITS, _LINE_BYTES = (1 << 24) - 1, 24, 64
 
-# A range, in words after its directory: where the codes and the exact values are in memory, whether these are floats,
-# how many times 64 customers there are, the classes wholly inside (first, how many more; -1: none), up to two classes
-# that are cut, and the bounds.
-CODES, VALUES, FLOATS, WORDS = 0, 1, 2, 3
-FIRST, MORE, CUT, OTHER_CUT, LOW, HIGH, RANGE_WORDS = 4, 5, 6, 7, 8, 9, 10
+# A range, in words after its directory: where the codes are in memory, how many times 64 customers there are, the
+# classes wholly inside (first, how many more; -1: none), and the predicate of those in classes that are cut.
+CODES, WORDS, FIRST, MORE, REST, RANGE_WORDS = 0, 1, 2, 3, 4, 5
 
 
-@kernel("void(i8[:], i8[:], OUT u1[:])", "void(f8[:], f8[:], OUT u1[:])")
-def assign_codes(values: Any, edges: Any, out: Any) -> None:
-    """The number of *edges* at or below each value, 255 at most; 0 for a missing one, which is below every edge."""
-    for i in range(len(values)):
-        low, high = 0, len(edges)
-        while low < high:
-            middle = (low + high) >> 1
-            if values[i] >= edges[middle]:
-                low = middle + 1
-            else:
-                high = middle
-        out[i] = low
+@kernel("void(u4[:], i8[:], OUT u1[:])")
+def assign_codes(places: Any, starts: Any, out: Any) -> None:
+    """Give each customer the number of their class, from 1; *starts* are where classes begin in *places*."""
+    for code in range(len(starts)):
+        end = starts[code + 1] if code + 1 < len(starts) else len(places)
+        for at in range(starts[code], end):
+            out[places[at]] = code + 1
 
 
 @kernel("void(u1[:], i8, OUT u1[:], OUT u1[:])")
@@ -42,68 +37,76 @@ def code_bounds(codes: Any, count: int, lows: Any, highs: Any) -> None:
         lows[chunk], highs[chunk] = low, high
 
 
-@kernel("i8(i8[:], i8[:], u1[:], i8, OUT i8[:])", "i8(f8[:], f8[:], u1[:], i8, OUT i8[:])")
-def first_wrong_code(values: Any, firsts: Any, codes: Any, floats: int, sizes: Any) -> int:
-    """The first place whose code is not its value's, or -1; and how many customers each class has, from 1."""
+@kernel("i8(i8[:], u4[:], i8, i8)", "i8(f8[:], u4[:], f8, i8)")
+def bisect(values: Any, places: Any, bound: Any, above: int) -> int:
+    """The first of *places*, ascending by value, whose value is *bound* or more; with *above*: more than *bound*."""
+    low, high = 0, len(places)
+    while low < high:
+        middle = (low + high) >> 1
+        value = values[places[middle]]
+        if value < bound or (above and value == bound):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel("b1(i8[:], u4[:])", "b1(f8[:], u4[:])")
+def ascends(values: Any, places: Any) -> bool:
+    """Whether values, and where these are equal dense ids, ascend in the order of *places*."""
+    for at in range(1, len(places)):
+        a, b = places[at - 1], places[at]
+        if not (values[a] < values[b] or (values[a] == values[b] and a < b)):
+            return False
+    return True
+
+
+@kernel("b1(u1[:], u4[:], i8[:], i8)")
+def codes_fit(codes: Any, places: Any, starts: Any, count: int) -> bool:
+    """Whether each place has the code of its class, and no other customer below *count*, or beyond, has a code."""
+    for code in range(len(starts)):
+        end = starts[code + 1] if code + 1 < len(starts) else len(places)
+        for at in range(starts[code], end):
+            if places[at] >= count or codes[places[at]] != code + 1:
+                return False
+    coded = 0
     for i in range(len(codes)):
-        code = signed(codes[i])
-        if i >= len(values):
-            if code:
-                return i
-            continue
-        value = values[i]
-        missing = value != value if floats else value == -9223372036854775808
-        if missing != (code == 0) or code > len(firsts):
-            return i
-        if code and (value < firsts[code - 1] or (code < len(firsts) and value >= firsts[code])):
-            return i
-        sizes[code] += 1
-    return -1
+        coded += codes[i] != 0
+    return coded == len(places)
 
 
 @helper
-def keep_exact(candidates: Any, first: int, at: Any) -> Any:
-    """Those of 64 candidates, from the value *first* on, whose exact value is within the bounds."""
-    kept = np.uint64(0)
-    left = candidates
-    while left:
-        lowest = left & (~left + np.uint64(1))
-        place = first + popcount(lowest - np.uint64(1))
-        if at[FLOATS]:
-            value = floats_at(at[VALUES] + 8 * place, 1)[0]
-            bounds = floats_at(signed(at.ctypes.data) + 8 * LOW, 2)
-            inside = value >= bounds[0] and value <= bounds[1]
-        else:
-            exact = ints_at(at[VALUES] + 8 * place, 1)[0]
-            inside = exact >= at[LOW] and exact <= at[HIGH]
-        if inside:
-            kept |= lowest
-        left ^= lowest
-    return kept
+def add_rest(predicate: int, chunk: int, among: int, out: int) -> int:
+    """Add to a bitset the ids of a predicate that are in the bitset *among*, and count them; none is there before."""
+    x, y = words_at(among, _WORDS), words_at(out, _WORDS)
+    entry = signed(words_at(predicate + 8 * chunk, 1)[0])
+    cardinality, at = entry & _CARDINALITY, predicate + (entry >> _CARDINALITY_BITS) * _LINE_BYTES
+    found = 0
+    if cardinality <= _MOST_ARRAY:
+        values = shorts_at(at, cardinality)
+        for i in range(cardinality):
+            value = signed(values[i])
+            bit = (x[value >> 6] >> np.uint64(value & 63)) & np.uint64(1)
+            y[value >> 6] |= bit << np.uint64(value & 63)
+            found += signed(bit)
+        return found
+    for i in range(_WORDS):
+        word = x[i] if cardinality == _CHUNK else x[i] & words_at(at, _WORDS)[i]
+        y[i] |= word
+        found += popcount(word)
+    return found
 
 
 @helper
 def store_range(at: Any, chunk: int, among: int, out: int) -> int:
-    """Write which ids of a chunk are in a range, and count them; only ids in the bitset *among* are looked at.
-
-    The codes decide, 64 at a time; where the range cuts through a class, the exact values of its customers do.
-    """
+    """Write which ids of a chunk are in a range, and count them; only ids in the bitset *among* are looked at."""
     survivors, y = words_at(among, _WORDS), words_at(out, _WORDS)
+    codes = at[CODES] + chunk * _CHUNK
     found = 0
     for i in range(_WORDS):
         word = np.uint64(0)
-        if survivors[i] and chunk * _WORDS + i < at[WORDS]:
-            codes = at[CODES] + chunk * _CHUNK + 64 * i
-            if at[MORE] >= 0:
-                word = octets_within(codes, at[FIRST], at[MORE]) & survivors[i]
-            cut = np.uint64(0)
-            if at[CUT]:
-                cut = octets_within(codes, at[CUT], 0)
-            if at[OTHER_CUT]:
-                cut |= octets_within(codes, at[OTHER_CUT], 0)
-            cut &= survivors[i]
-            if cut:
-                word |= keep_exact(cut, chunk * _CHUNK + 64 * i, at)
+        if survivors[i] and at[MORE] >= 0 and chunk * _WORDS + i < at[WORDS]:
+            word = octets_within(codes + 64 * i, at[FIRST], at[MORE]) & survivors[i]
         y[i] = word
         found += popcount(word)
-    return found
+    return found + add_rest(at[REST], chunk, among, out)

@@ -1,12 +1,13 @@
-"""Any threshold on a column of numbers, dates or times: a sorted copy, and one byte a customer that nearly decides.
+"""Any threshold on a column of numbers, dates or times: who comes where by value, and one byte a customer.
 
-The known values are cut into at most 255 classes, each an interval; a customer's *rank code* is the number of their
-class, 0 where the value is missing. A range of values then takes whole classes, and cuts at most two: only of these the
-exact values are looked at. Edges of declared bands are edges of classes, a value that many share has a class of its
-own, and so has every value where there are few: such ranges are never looked up. The other edges are quantiles, moved
-to the roundest number nearby, since thresholds are round.
+*Places* are the customers with a known value, ascending by value. They are cut into at most 255 classes, each an
+interval of values; a customer's *rank code* is the number of their class, 0 where the value is missing. A range of
+values is a range of places: two bisections tell how many there are. It takes whole classes, which kernels find by
+comparing codes, 64 customers at a time, and cuts at most two: their customers are read off the places, once, into a
+predicate of at most some hundredths of all. So any range is exact, and its values are never looked at.
 
-How many values a range has is told by the sorted copy: two bisections.
+Edges of declared bands begin classes, a value that many share has a class of its own, and so has every value where
+there are few. The other edges are quantiles, moved to the roundest number nearby, since thresholds are round.
 """
 
 from __future__ import annotations
@@ -22,7 +23,18 @@ import numpy.typing as npt
 
 from segdex.bitmap import kernels_ranks
 from segdex.bitmap.kernels_ranks import RANGE_WORDS
-from segdex.bitmap.predicate import CARDINALITY_BITS, CHUNK, LINE_WORDS, Ints, Words, aligned_words, chunks_of
+from segdex.bitmap.predicate import (
+    CARDINALITY_BITS,
+    CHUNK,
+    LINE_WORDS,
+    Ids,
+    Ints,
+    Predicate,
+    Words,
+    aligned_words,
+    chunks_of,
+    from_ids,
+)
 from segdex.errors import CorruptError
 
 Values: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.float64]
@@ -41,21 +53,20 @@ class Ranks:
 
     Attributes:
         values: the column, int64 or float64, shape (customers,).
-        ordered: its known values, ascending.
-        firsts: the least value of each class, ascending, shape (classes,).
+        places: the dense ids of those with a known value, uint32, ascending by value, and by id where values are equal.
+        starts: where each class begins in *places*, int64, ascending from 0, shape (classes,).
         codes: the class of each customer from 1, 0 where the value is missing, padded with zeros to a multiple of 64.
     """
 
     values: Values
-    ordered: Values
-    firsts: Values
+    places: Ids
+    starts: Ints
     codes: Codes
 
     @cached_property
-    def lasts(self) -> Values:
-        """The greatest value of each class."""
-        ends = np.searchsorted(self.ordered, self.firsts[1:], "left")
-        return self.ordered[np.append(ends, len(self.ordered)) - 1] if len(self.ordered) else self.firsts
+    def ends(self) -> Ints:
+        """Where each class ends in *places*."""
+        return np.append(self.starts[1:], len(self.places))[: len(self.starts)]
 
     @cached_property
     def bounds(self) -> tuple[Codes, Codes]:
@@ -70,20 +81,25 @@ class Ranks:
 
         Interval i is from edge i - 1, included, to edge i; the first has no lower end and the last no upper one.
         """
-        if len(self.ordered) == 0:
+        if len(self.places) == 0:
             return None
-        floats = self.ordered.dtype == np.float64
-        after = float(np.nextafter(high, np.inf)) if floats else int(high) + 1
+        least, most = self.values[self.places[0]], self.values[self.places[-1]]
+        after = float(np.nextafter(high, np.inf)) if self.values.dtype == np.float64 else int(high) + 1
         first, last = bisect_right(edges, low), bisect_right(edges, high)
-        starts = low <= self.ordered[0] if first == 0 else edges[first - 1] == low
-        ends = high >= self.ordered[-1] if last == len(edges) else edges[last] == after
+        starts = bool(low <= least) if first == 0 else edges[first - 1] == low
+        ends = bool(high >= most) if last == len(edges) else edges[last] == after
         return slice(first, last + 1) if starts and ends else None
+
+    def within(self, low: Bound, high: Bound) -> tuple[int, int]:
+        """Where in *places* those with a value from *low* to *high*, both included, begin and end."""
+        kind = self.values.dtype.type
+        first = kernels_ranks.bisect(self.values, self.places, kind(low), 0)
+        return first, max(kernels_ranks.bisect(self.values, self.places, kind(high), 1), first)
 
     def count(self, low: Bound, high: Bound) -> int:
         """How many customers have a value from *low* to *high*, both included."""
-        first = np.searchsorted(self.ordered, self.ordered.dtype.type(low), "left")
-        last = np.searchsorted(self.ordered, self.ordered.dtype.type(high), "right")
-        return max(int(last - first), 0)
+        first, last = self.within(low, high)
+        return last - first
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -97,18 +113,20 @@ class Range:
         words: directory and what follows.
         chunks: how many chunks the directory has.
         cardinality: how many customers there are.
-        ranks: keeps alive what the words refer to.
+        ranks: keeps the codes alive.
+        rest: those in classes that the range cuts.
     """
 
     words: Words
     chunks: int
     cardinality: int
     ranks: Ranks
+    rest: Predicate
 
     @property
     def payload_bytes(self) -> int:
-        """How many bytes of codes the chunks have that must be looked at."""
-        return CHUNK * int((self.states == RANGE).sum())
+        """How many bytes of codes the chunks have that must be looked at, and of the rest."""
+        return CHUNK * int((self.states == RANGE).sum()) + self.rest.payload_bytes
 
     @cached_property
     def address(self) -> int:
@@ -131,60 +149,69 @@ def ranks_of(values: Values, edges: Iterable[Bound] = ()) -> Ranks:
         values: int64 with the least int64 as missing, or float64 with NaN; shape (customers,).
         edges: where bands of the column begin, in physical values.
     """
-    floats = values.dtype == np.float64
-    known = values[~np.isnan(values)] if floats else values[values != np.iinfo(np.int64).min]
-    ordered = np.sort(known)
-    if floats:
-        ordered = ordered + 0.0  # -0.0 is 0.0
-    firsts = _firsts(ordered, edges)
+    values = np.ascontiguousarray(values)  # type: ignore[assignment]
+    missing = np.isnan(values) if values.dtype == np.float64 else values == np.iinfo(np.int64).min
+    places = np.argsort(values, kind="stable").astype(np.uint32)
+    known = len(values) - int(np.count_nonzero(missing))
+    # NaN sorts last, the least int64 first.
+    places = places[:known] if values.dtype == np.float64 else places[len(values) - known :]
+    starts = _starts(values[places], edges)
     codes = np.zeros(_padded(len(values)), np.uint8)
-    kernels_ranks.assign_codes(np.ascontiguousarray(values), firsts, codes[: len(values)])
-    return Ranks(values, ordered, firsts, codes)
+    kernels_ranks.assign_codes(places, starts, codes)
+    return Ranks(values, places, starts, codes)
 
 
-def stored_ranks(values: Values, ordered: Values, firsts: Values, codes: Codes) -> Ranks:
-    """Ranks of *values* from parts that were stored, checked.
+def stored_ranks(values: Values, places: Ids, starts: Ints, codes: Codes) -> Ranks:
+    """Ranks of *values* from parts that were stored, checked so far that no kernel can leave its arrays.
+
+    That places ascend by value takes reading all values in their order: `check_order` does it.
 
     Raises:
-        CorruptError: they do not fit the column.
+        CorruptError: they do not fit the column or each other.
     """
-    rises = bool((ordered[1:] >= ordered[:-1]).all()) and bool((firsts[1:] > firsts[:-1]).all())
-    if not rises or len(firsts) > MOST_CLASSES or len(codes) != _padded(len(values)):
-        raise CorruptError("ranks are out of order")
-    sizes = np.zeros(len(firsts) + 1, np.int64)
-    wrong = kernels_ranks.first_wrong_code(values, firsts, codes, int(values.dtype == np.float64), sizes)
-    starts = np.searchsorted(ordered, firsts, "left")
-    if starts.max(initial=-1) >= len(ordered) or ordered[starts].tolist() != firsts.tolist():
-        raise CorruptError("a class begins with no value")
-    if wrong >= 0 or np.diff(np.append(starts, len(ordered))).tolist() != sizes[1:].tolist() or not sizes[1:].all():
-        raise CorruptError("a rank code is not that of its value")
-    if starts[:1].any() or (len(ordered) and not len(firsts)):
-        raise CorruptError("values are below the first class")
-    return Ranks(values, ordered, firsts, codes)
+    ascend = bool((starts[1:] > starts[:-1]).all()) and starts[:1].tolist() == [0] * bool(len(places))
+    if not ascend or len(starts) > MOST_CLASSES or (len(starts) and int(starts[-1]) >= len(places)):
+        raise CorruptError("classes of values are out of order")
+    if len(codes) != _padded(len(values)) or not kernels_ranks.codes_fit(codes, places, starts, len(values)):
+        raise CorruptError("a rank code is not that of its place")
+    return Ranks(values, places, starts, codes)
+
+
+def check_order(ranks: Ranks) -> None:
+    """Check that places ascend by value.
+
+    Raises:
+        CorruptError: they do not.
+    """
+    if not kernels_ranks.ascends(ranks.values, ranks.places):
+        raise CorruptError("places do not ascend by value")
 
 
 def range_of(ranks: Ranks, low: Bound, high: Bound) -> Range:
     """The customers with a value from *low* to *high*, both included."""
-    chunks = chunks_of(len(ranks.values))
+    count = len(ranks.values)
+    chunks = chunks_of(count)
     words = aligned_words(-(-chunks // LINE_WORDS) * LINE_WORDS + RANGE_WORDS)
-    cardinality = ranks.count(low, high)
-    if cardinality:
-        kind = ranks.ordered.dtype.type
-        first = int(np.searchsorted(ranks.lasts, kind(low), "left"))
-        last = int(np.searchsorted(ranks.firsts, kind(high), "right")) - 1
-        whole_first = first + (ranks.firsts[first] < low)
-        whole_last = last - (ranks.lasts[last] > high)
+    begin, end = ranks.within(low, high)
+    rest = from_ids(ranks.places[:0], count)
+    if begin < end:
+        first = int(np.searchsorted(ranks.ends, begin, "right"))  # the class that has the first of them
+        last = int(np.searchsorted(ranks.starts, end, "left")) - 1
+        whole_first = first + int(ranks.starts[first] < begin)
+        whole_last = last - int(ranks.ends[last] > end)
         _set_directory(words[:chunks], ranks, 1 + first, 1 + last, 1 + whole_first, 1 + whole_last)
-        cut = sorted({1 + each for each in (first, last) if not whole_first <= each <= whole_last})
-        place = words[-RANGE_WORDS:].view(np.int64)
-        place[:6] = (
-            ranks.codes.ctypes.data, ranks.values.ctypes.data, ranks.values.dtype == np.float64,
-            len(ranks.codes) // 64, 1 + whole_first, max(whole_last - whole_first, -1),
+        if whole_first > whole_last:
+            cut = ranks.places[begin:end]
+        else:
+            before = ranks.places[begin : ranks.starts[whole_first]]
+            cut = np.concatenate([before, ranks.places[ranks.ends[whole_last] : end]])
+        rest = from_ids(np.sort(cut), count)
+        more = max(whole_last - whole_first, -1)
+        words[-RANGE_WORDS:].view(np.int64)[:] = (
+            ranks.codes.ctypes.data, len(ranks.codes) // 64, 1 + whole_first, more, rest.address,
         )  # fmt: skip
-        place[6 : 6 + len(cut)] = cut
-        place[8:].view(ranks.ordered.dtype)[:] = low, high
     words.flags.writeable = False
-    return Range(words, chunks, cardinality, ranks)
+    return Range(words, chunks, end - begin, ranks, rest)
 
 
 def _padded(count: int) -> int:
@@ -203,13 +230,13 @@ def _set_directory(directory: Words, ranks: Ranks, first: int, last: int, whole_
 # --- classes -----------------------------------------------------------------------------------------------------
 
 
-def _firsts(ordered: Values, edges: Iterable[Bound]) -> Values:
-    """The least value of each class: every one there is where they are few, else edges, heavy values and quantiles."""
+def _starts(ordered: Values, edges: Iterable[Bound]) -> Ints:
+    """Where classes begin: at every value where values are few, else at edges, heavy values and quantiles."""
     if len(ordered) == 0:
-        return ordered
+        return np.zeros(0, np.int64)
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     if len(starts) <= MOST_CLASSES:
-        return ordered[starts]
+        return starts
     sizes = np.diff(np.append(starts, len(ordered)))
     heavy = np.argsort(sizes, kind="stable")[: -_HEAVY - 1 : -1]
     heavy = heavy[sizes[heavy] >= len(ordered) / MOST_CLASSES]
@@ -222,8 +249,8 @@ def _firsts(ordered: Values, edges: Iterable[Bound]) -> Values:
     reached = np.cumsum(sizes)
     quantiles = np.searchsorted(reached, np.arange(1, left + 1) * int(reached[-1]) // (left + 1), "left")
     rounded = _rounded(ordered[starts], np.unique(quantiles))
-    firsts: Values = ordered[starts[np.unique(np.concatenate([chosen, rounded]))]]
-    return firsts
+    begin: Ints = starts[np.unique(np.concatenate([chosen, rounded]))]
+    return begin
 
 
 def _rounded(distinct: Values, quantiles: Ints) -> Ints:

@@ -12,7 +12,7 @@ import numpy as np
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
-from segdex.bitmap.ranks import Ranks, stored_ranks
+from segdex.bitmap.ranks import Ranks, check_order, stored_ranks
 from segdex.errors import CorruptError, SegdexError
 from segdex.generation import Generation, PredicateName, Values
 from segdex.schema.catalog import Catalog
@@ -78,8 +78,8 @@ def _write(generation: Generation, writer: Writer) -> None:
         writer.add_array(f"predicates/{number}", members.words)
     for name, ranks in generation.ranks.items():
         place = joined("ranks", name)
-        writer.add_array(f"{place}/ordered", ranks.ordered)
-        writer.add_array(f"{place}/firsts", ranks.firsts)
+        writer.add_array(f"{place}/places", ranks.places)
+        writer.add_array(f"{place}/starts", ranks.starts)
         writer.add_array(f"{place}/codes", ranks.codes)
     values = {name: _write_values(encoder, name, held) for name, held in generation.values.items()}
     events = {name: encoder.events(joined("events", name), held) for name, held in generation.events.items()}
@@ -168,7 +168,14 @@ def verify(folder: Path, system: OperatingSystem | None = None) -> Iterator[Segd
         yield error
         return
     for held in (generation.values, generation.predicates, generation.ranks):
-        yield from _faults(held)
+        for problem in _faults(held):
+            damaged = True
+            yield problem
+    for name, ranks in generation.ranks.items() if not damaged else ():
+        try:
+            check_order(ranks)
+        except CorruptError as error:
+            yield error.at(f"ranks of {name!r}")
     for name in generation.events:
         try:
             fields = generation.events[name].fields
@@ -242,8 +249,7 @@ def _ranks(reader: Reader, name: str, values: Mapping[str, Values]) -> Ranks:
     column = values.get(name)
     if not isinstance(column, Column) or column.data.dtype not in (np.int64, np.float64):
         raise _unreadable(reader, DESCRIPTION, f"ranks of {name!r}, which is no column of numbers")
-    kind: Any = "i8" if column.data.dtype == np.int64 else "f8"
-    parts = (reader.array(f"{place}/ordered", kind), reader.array(f"{place}/firsts", kind))
+    parts = (reader.array(f"{place}/places", "u4"), reader.array(f"{place}/starts", "i8"))
     try:
         return stored_ranks(column.data, *parts, reader.array(f"{place}/codes", "u1"))  # type: ignore[arg-type]
     except CorruptError as error:
