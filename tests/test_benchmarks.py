@@ -48,7 +48,7 @@ def test_quick(name: str, tmp_path: Path) -> None:
 @pytest.mark.compiled
 def test_quick_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "chdb", None)  # as if it were not installed
-    monkeypatch.setenv(customers.FOLDER, str(tmp_path / "kept"))
+    monkeypatch.setenv(measuring.FOLDER, str(tmp_path / "kept"))
     out = tmp_path / "figures.json"
     assert main(["counts", "--quick", "--order", "aged", "--json", str(out)]) == 0
     figures = json.loads(out.read_text(encoding="utf-8"))
