@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pyroaring import BitMap
 
-from benchmarks import conditions, counts, customers, measuring
+from benchmarks import conditions, counts, customers, measuring, threads
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.peers import Count
 from benchmarks.rules import LEAVES, RULES, Rule
@@ -27,6 +27,7 @@ KEYS = {
     },
     "import": {"import_ms", "index_ms", "parse_ms", "help_ms"},
     "kernels": {"kernels", "cold_s", "cached_s"},
+    "threads": {"throughput_ratio", "pyroaring_throughput_ratio", "machine_throughput_ratio", "checked"},
 }  # fmt: skip
 
 
@@ -121,10 +122,29 @@ def test_figures_of_known_times() -> None:
     }  # fmt: skip
 
 
-def test_order_is_refused_where_it_means_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("option", "value"), [("--order", "aged")])
+def test_options_are_refused_where_they_mean_nothing(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(["import", "--order", "aged"])
-    assert "takes no --order" in capsys.readouterr().err
+        main(["import", option, value])
+    assert f"takes no {option}" in capsys.readouterr().err
+
+
+# --- threads -----------------------------------------------------------------------------------------------------
+
+
+def test_threads_go_through_all_rules_in_orders_of_their_own() -> None:
+    asked: threads.Asked = [(int, n) for n in range(20)]
+    first, second = threads.shuffled(asked, 0), threads.shuffled(asked, 1)
+    assert sorted(n for _, n in first) == sorted(n for _, n in second) == list(range(20))
+    assert first != second
+
+
+def test_a_wrong_answer_of_any_thread_is_an_error() -> None:
+    answers = iter([3, 3, 3, 4])
+    with pytest.raises(measuring.WrongAnswerError, match="1 wrong answers in 2 threads"):
+        threads.rate([(lambda: next(answers), 3)], threads=2, passes=2, first=0)
 
 
 # --- its customers and rules -------------------------------------------------------------------------------------
