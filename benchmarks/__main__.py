@@ -28,9 +28,10 @@ BENCHMARKS = {
     "counts": "counts",
     "import": "importing",
     "kernels": "compiling",
+    "startup": "startup",
     "threads": "threads",
 }
-TAKEN = {"order": {"counts", "threads"}}
+TAKEN = {"order": {"counts", "threads"}, "predicates": {"startup"}}
 """The benchmarks that know an option which not all of them know."""
 
 

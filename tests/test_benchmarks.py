@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pyroaring import BitMap
 
-from benchmarks import conditions, counts, customers, measuring, threads
+from benchmarks import conditions, counts, customers, measuring, startup, threads
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.peers import Count
 from benchmarks.rules import LEAVES, RULES, Rule
@@ -27,6 +27,9 @@ KEYS = {
     },
     "import": {"import_ms", "index_ms", "parse_ms", "help_ms"},
     "kernels": {"kernels", "cold_s", "cached_s"},
+    "startup": {
+        "first_count_s", "imports_s", "open_s", "rule_s", "rss_mb", "index_rss_mb", "snapshot_mb", "checked",
+    },
     "threads": {"throughput_ratio", "pyroaring_throughput_ratio", "machine_throughput_ratio", "checked"},
 }  # fmt: skip
 
@@ -122,7 +125,7 @@ def test_figures_of_known_times() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("option", "value"), [("--order", "aged")])
+@pytest.mark.parametrize(("option", "value"), [("--order", "aged"), ("--predicates", "7")])
 def test_options_are_refused_where_they_mean_nothing(
     option: str, value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,6 +148,27 @@ def test_a_wrong_answer_of_any_thread_is_an_error() -> None:
     answers = iter([3, 3, 3, 4])
     with pytest.raises(measuring.WrongAnswerError, match="1 wrong answers in 2 threads"):
         threads.rate([(lambda: next(answers), 3)], threads=2, passes=2, first=0)
+
+
+# --- startup -----------------------------------------------------------------------------------------------------
+
+
+def test_labels_are_skewed_and_the_answer_is_that_of_masks() -> None:
+    source = startup.Source(5_000, 4)
+    table = source.batches().read_all()
+    columns = {name: np.array(table[name].to_pylist()) for name in startup.names(4)}
+    shares = [float((columns[name] == "l0").mean()) for name in startup.names(4)]
+    assert 0.1 < shares[0] < shares[3] < 0.7
+    assert len(set(table["customer_id"].to_pylist())) == 5_000
+    expected = (columns["c00"] == "l0") & (columns["c01"] != "l3")
+    expected &= (columns["c02"] == "l1") | (columns["c03"] == "l7")
+    assert source.answer == expected.sum() > 0
+
+
+def test_a_wrong_first_count_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(startup, "in_new_process", lambda *_: {"answer": 4, "done": 0.0})
+    with pytest.raises(measuring.WrongAnswerError, match="does not count 3"):
+        startup.first_count(tmp_path, 3)
 
 
 # --- its customers and rules -------------------------------------------------------------------------------------
