@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import operator
+import random
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyroaring import BitMap
 
-from benchmarks import conditions, counts, customers, measuring, startup, threads
+from benchmarks import bitmaps, conditions, counts, customers, measuring, startup, threads
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.peers import Count
 from benchmarks.rules import LEAVES, RULES, Rule
 from segdex.query.explain import Step
 
 KEYS = {
+    "bitmaps": {f"{name}_{what}_vs_pyroaring" for name in bitmaps.SETS for what in ("pairs", "rules")} | {"checked"},
     "build": {"events_per_s", "peak_rss_mb", "build_s"},
     "counts": {
         "hot_p50_us", "hot_p99_us", "cold_p50_us", "cold_p99_us",
@@ -36,7 +41,7 @@ KEYS = {
 
 @pytest.mark.slow
 @pytest.mark.compiled
-@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"counts"}))
+@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"bitmaps", "counts"}))
 def test_quick(name: str, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     assert main([name, "--quick", "--json", str(out)]) == 0
@@ -169,6 +174,69 @@ def test_a_wrong_first_count_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(startup, "in_new_process", lambda *_: {"answer": 4, "done": 0.0})
     with pytest.raises(measuring.WrongAnswerError, match="does not count 3"):
         startup.first_count(tmp_path, 3)
+
+
+# --- bitmaps -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ids() -> list[np.ndarray]:
+    rng = np.random.default_rng(6)
+    shares = [0.5, 0.3, 0.1, 0.01, 0.001, 0.00001, 0.2, 0.7]
+    return [
+        np.union1d(np.flatnonzero(rng.random(150_000) < share), [n]).astype(np.uint32) for n, share in enumerate(shares)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+def test_quick_bitmaps(ids: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "data" / "bitmaps"
+    folder.mkdir(parents=True)
+    table = pa.table({"bitmap": range(len(ids)), "values": pa.array(ids, pa.list_(pa.uint32()))})
+    for name in bitmaps.SETS[1:]:
+        pq.write_table(table, folder / f"{name}.parquet")
+    with zipfile.ZipFile(folder / f"{bitmaps.SETS[0]}.zip", "w") as archive:
+        for number, each in enumerate(ids):
+            archive.writestr(f"{number}.txt", ",".join(map(str, each)))
+    monkeypatch.setenv("SEGDEX_DATA", str(folder.parent))
+    out = tmp_path / "figures.json"
+    assert main(["bitmaps", "--quick", "--json", str(out)]) == 0
+    figures = json.loads(out.read_text(encoding="utf-8"))
+    assert all(figures[key] > 0 for key in KEYS["bitmaps"])
+    assert figures["checked"] == 4 * 3 * (3 * 28 + 20)
+    assert [(row["name"], row["bitmaps"]) for row in figures["sets"]] == [(name, 8) for name in bitmaps.SETS]
+    sizes = ("hot_bytes", "portable_bytes", "portable_with_runs_bytes")
+    assert len({tuple(row[size] for size in sizes) for row in figures["sets"]}) == 1
+
+
+def test_without_real_bitmaps_nothing_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SEGDEX_DATA", raising=False)
+    assert main(["bitmaps", "--json", str(tmp_path / "figures.json")]) == 0
+    monkeypatch.setenv("SEGDEX_DATA", str(tmp_path))
+    assert main(["bitmaps", "--json", str(tmp_path / "figures.json")]) == 0
+    told = capsys.readouterr().err
+    assert "SEGDEX_DATA names no folder" in told
+    assert "there is neither" in told
+    assert not (tmp_path / "figures.json").exists()
+
+
+@pytest.mark.parametrize("shape", bitmaps.SHAPES, ids=lambda shape: shape.ways[0])
+def test_every_way_of_a_shape_says_the_same(shape: bitmaps.Shape, ids: list[np.ndarray]) -> None:
+    held = bitmaps.Bitmaps(ids)
+    rng = random.Random(7)
+    for _ in range(20):
+        chosen = bitmaps.drawn(rng, shape, held.predicates)
+        expected = bitmaps.program_of(shape, [held.predicates[each] for each in chosen], held.count)()
+        ways = bitmaps.expressions(shape, [held.forms["runs"][each] for each in chosen])
+        assert [way() for way in ways] == [expected] * len(ways)
+
+
+def test_bitmaps_that_differ_are_an_error() -> None:
+    with pytest.raises(measuring.WrongAnswerError, match="runs: 1 of 2 counts differ"):
+        bitmaps.timed({"segdex": [lambda: 1, lambda: 2], "runs": [lambda: 1, lambda: 3]}, passes=1)
 
 
 # --- its customers and rules -------------------------------------------------------------------------------------
