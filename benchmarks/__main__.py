@@ -29,10 +29,11 @@ BENCHMARKS = {
     "counts": "counts",
     "import": "importing",
     "kernels": "compiling",
+    "roofline": "roofline",
     "startup": "startup",
     "threads": "threads",
 }
-TAKEN = {"order": {"counts", "threads"}, "predicates": {"startup"}}
+TAKEN = {"order": {"counts", "roofline", "threads"}, "predicates": {"startup"}}
 """The benchmarks that know an option which not all of them know."""
 
 

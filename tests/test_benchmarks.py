@@ -16,11 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 from pyroaring import BitMap
 
-from benchmarks import bitmaps, conditions, counts, customers, measuring, startup, threads
+from benchmarks import bitmaps, conditions, counts, customers, footprint, measuring, roofline, startup, threads
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.peers import Count
 from benchmarks.rules import LEAVES, RULES, Rule
+from segdex.bitmap import predicate
+from segdex.bitmap.predicate import Predicate
 from segdex.query.explain import Step
+from segdex.query.formula import And, Formula, Leaf, Not, Or
 
 KEYS = {
     "bitmaps": {f"{name}_{what}_vs_pyroaring" for name in bitmaps.SETS for what in ("pairs", "rules")} | {"checked"},
@@ -32,6 +35,7 @@ KEYS = {
     },
     "import": {"import_ms", "index_ms", "parse_ms", "help_ms"},
     "kernels": {"kernels", "cold_s", "cached_s"},
+    "roofline": {"l2_gb_s", "l3_gb_s", "memory_gb_s", "checked"},
     "startup": {
         "first_count_s", "imports_s", "open_s", "rule_s", "rss_mb", "index_rss_mb", "snapshot_mb", "checked",
     },
@@ -237,6 +241,54 @@ def test_every_way_of_a_shape_says_the_same(shape: bitmaps.Shape, ids: list[np.n
 def test_bitmaps_that_differ_are_an_error() -> None:
     with pytest.raises(measuring.WrongAnswerError, match="runs: 1 of 2 counts differ"):
         bitmaps.timed({"segdex": [lambda: 1, lambda: 2], "runs": [lambda: 1, lambda: 3]}, passes=1)
+
+
+# --- roofline ----------------------------------------------------------------------------------------------------
+
+
+def sets(*shares: float) -> list[Predicate]:
+    """Of three chunks: the first is full in every set, the second empty, the third has every n-th id."""
+    masks = [np.zeros(3 * 65_536, np.bool_) for _ in shares]
+    for mask, share in zip(masks, shares, strict=True):
+        mask[:65_536] = True
+        mask[2 * 65_536 :: round(1 / share)] = True
+    return [predicate.from_mask(mask) for mask in masks]
+
+
+A, B, C = (Leaf(number) for number in range(3))
+
+
+@pytest.mark.parametrize(
+    ("formula", "shares", "containers"),
+    [
+        (And((A, B)), (1 / 2, 1 / 4), 2 * 8192),
+        (A, (1 / 2, 1 / 4), 0),  # the directory knows
+        (And((A, B)), (1 / 4096, 1 / 2), 64 + 16 * 64),  # 16 values, and as many lines
+        (And((A, B)), (1 / 256, 1 / 2), 512 + 8192),  # no more lines than there are
+        (Or((A, Not(B))), (1 / 4096, 1 / 2), 64 + 16 * 64),  # the size of b, corrected
+        (And((A, Or((B, C)))), (1 / 2, 1 / 4096, 1 / 4), 64 + 2 * 8192),  # without b, a and c are needed
+        (And((A, B, C)), (1 / 256, 1 / 4096, 1 / 2), 512 + 64 + 16 * 64),  # the smaller array goes first
+    ],
+)
+def test_bytes_that_a_count_must_read(formula: Formula, shares: tuple[float, ...], containers: int) -> None:
+    made = roofline.program_of(formula, sets(*shares), 3 * 65_536)
+    assert footprint.bytes_read(made) == 8 * 3 * len(made.predicates) + containers
+
+
+def test_the_table_of_several_nodes() -> None:
+    leaves = [Leaf(number) for number in range(9)]
+    made = roofline.program_of(And((*leaves[:8], Not(leaves[8]))), sets(*[1 / 2] * 9), 3 * 65_536)
+    assert len(made.nodes) > 1
+    assert np.argwhere(footprint.table_of(made)).tolist() == [[1] * 8 + [0]]
+
+
+def test_curves_are_checked_by_masks() -> None:
+    points = [*roofline.by_customers(2_000), *roofline.by_leaves(2_000), *roofline.by_density(2_000)]
+    assert [point.program.count() for point in points] == [point.answer for point in points]
+    assert len(points) == 4 + 12 + len(roofline.DENSITIES)
+    wrong = roofline.Grown({"leaves": 1}, points[0].program, points[0].answer + 1)
+    with pytest.raises(measuring.WrongAnswerError, match="sets with"):
+        roofline.grown(iter([wrong]), measuring.Timer(), roofline.Effort())
 
 
 # --- its customers and rules -------------------------------------------------------------------------------------
