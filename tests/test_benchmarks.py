@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import operator
 import random
+import re
 import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +18,19 @@ import pyarrow.parquet as pq
 import pytest
 from pyroaring import BitMap
 
-from benchmarks import bitmaps, conditions, counts, customers, footprint, measuring, roofline, startup, threads
+from benchmarks import (
+    bitmaps,
+    conditions,
+    counts,
+    customers,
+    footprint,
+    measuring,
+    page,
+    roofline,
+    startup,
+    svg,
+    threads,
+)
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.peers import Count
 from benchmarks.rules import LEAVES, RULES, Rule
@@ -289,6 +303,119 @@ def test_curves_are_checked_by_masks() -> None:
     wrong = roofline.Grown({"leaves": 1}, points[0].program, points[0].answer + 1)
     with pytest.raises(measuring.WrongAnswerError, match="sets with"):
         roofline.grown(iter([wrong]), measuring.Timer(), roofline.Effort())
+
+
+# --- the page of figures -----------------------------------------------------------------------------------------
+
+TEXT = "".join(f"Of {name}:\n<!-- {name} -->\nold\n<!-- end of {name} -->\n" for name in page.SECTIONS)
+
+
+def figures_of(name: str, **more: object) -> page.Figures:
+    """Figures with every key that the page tells of *name*."""
+    found: page.Figures = {"benchmark": name, "machine": "a machine", "quick": False, "customers": 70_000}
+    match name:
+        case "counts":
+            query = {"hot_us": 1.5, "cold_us": 20.0, "pyroaring_hot_us": 3.0, "pyroaring_cold_us": 0.0}
+            found |= {**dict.fromkeys(page.COUNTS, 2.5), "order": "aged", "queries": [query, query]}
+        case "threads":
+            for prefix in ("", "pyroaring_", "machine_"):
+                found |= {f"{prefix}counts_per_s": [1000, 1900], f"{prefix}throughput_ratio": 1.9}
+        case "startup":
+            found |= {**dict.fromkeys(page.STARTUP, 0.5), "predicates": 1000}
+        case "bitmaps":
+            found |= {"sets": [{**dict.fromkeys(page.BITMAPS, 3), "name": each} for each in bitmaps.SETS]}
+        case "roofline":
+            times = {"bytes": 5000, "hot_us": 1.5, "cold_us": 20.0, "hot_gb_s": 3.0, "cold_gb_s": 0.2}
+            found |= {**dict.fromkeys(page.ROOFLINE, 30.0), "order": "random"}
+            found |= {"rules": [{"name": "one", "leaves": 2, **times}, {"name": "two", "leaves": 2, **times}]}
+            found |= {key: [{of: n / 4, **times} for n in (1, 2)] for key, (of, _, _) in page.GROWTH.items()}
+    return {**found, **more}
+
+
+def written(folder: Path, *files: page.Figures) -> Path:
+    folder.mkdir(exist_ok=True)
+    for number, figures in enumerate(files):
+        (folder / f"{number}.json").write_text(json.dumps(figures), encoding="utf-8")
+    return folder
+
+
+def test_the_page_has_a_place_for_every_benchmark_that_it_tells_of() -> None:
+    text, plots = page.written(page.PAGE.read_text(encoding="utf-8"), {}, "performance")
+    assert text.count(page.NOT_YET) == len(page.SECTIONS)
+    assert plots == {}
+    assert set(page.SECTIONS) <= set(BENCHMARKS)
+
+
+@pytest.mark.parametrize("name", page.SECTIONS)
+def test_figures_of_a_benchmark_go_into_its_place(name: str, tmp_path: Path) -> None:
+    at = tmp_path / "page.md"
+    at.write_text(TEXT, encoding="utf-8")
+    folder = written(tmp_path / "figures", figures_of(name), {"benchmark": "import"})
+    for _ in range(2):  # it can be done again
+        assert page.main([str(folder), "--page", str(at)]) == 0
+    text = at.read_text(encoding="utf-8")
+    assert text.count(page.NOT_YET) == len(page.SECTIONS) - 1
+    assert "On a machine; 70,000 customers.\n\n| " in text
+    for image in re.findall(r"\]\((.*)\)", text):
+        ElementTree.parse(tmp_path / image)
+    assert text.count("![") == len(list(tmp_path.glob("page/*.svg")))
+
+
+def test_counts_of_every_order_are_in_one_table(tmp_path: Path) -> None:
+    orders = [figures_of("counts", order=order) for order in ("random", "ordered", "aged")]
+    found = page.read(written(tmp_path, *orders), quick=False)
+    text, plots = page.counts(found["counts"])
+    assert "|  | ordered | aged | random |" in text
+    assert list(plots) == ["counts-ordered", "counts-aged", "counts-random"]
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ([{"benchmark": "threads", "quick": True}], "0.json is of a quick run"),
+        ([{"benchmark": "threads"}, {"benchmark": "threads"}], "1.json is the second file of threads"),
+        ([{"name": "threads"}], "0.json holds no figures"),
+        ([{"benchmark": "counts"}], "0.json holds no figures"),
+        ([], "the page has not one pair of markers for 'counts'"),
+    ],
+)
+def test_what_is_wrong_is_told_and_nothing_written(
+    files: list[page.Figures], problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = tmp_path / "page.md"
+    at.write_text("no markers", encoding="utf-8")
+    assert page.main([str(written(tmp_path / "figures", *files)), "--page", str(at)]) == 1
+    assert problem in capsys.readouterr().err
+    assert at.read_text(encoding="utf-8") == "no markers"
+    assert page.main([str(tmp_path / "nowhere"), "--page", str(at)]) == 1
+
+
+def test_cells_have_four_digits() -> None:
+    assert page.table(["", "a"], [["b", 1234567], ["c", 0.123456], ["d", 1234.5], ["e", None]]) == (
+        "|  | a |\n| --- | ---: |\n| b | 1,234,567 |\n| c | 0.1235 |\n| d | 1,234 |\n| e |  |\n"
+    )
+
+
+def test_plots_are_xml_and_in_their_frame() -> None:
+    series = [svg.Series("<a>", [(1, 0.5), (1000, 50), (0, 3)]), svg.Series("b", [(10, 0)], joined=False, marked=False)]
+    plot = ElementTree.fromstring(svg.curves("x & y", svg.Axis("x", log=True), svg.Axis("y", log=True), series))
+    circles = [each for each in plot.iter() if each.tag.endswith("circle") and each.get("r")]
+    assert len(circles) == 3  # two points that a logarithm has, and the mark in the legend
+    assert all(
+        0 < float(each.get("cx", 0)) < svg.WIDTH and 0 < float(each.get("cy", 0)) < svg.HEIGHT for each in circles
+    )
+    titles = [each.text for each in plot.iter() if each.tag.endswith("text")]
+    assert {"x & y", "<a>", "b"} <= set(titles)
+    bars = ElementTree.fromstring(svg.bars("t", "u", {"one": {"p": 2.0, "q": 1.0}, "two": {"p": 0.0}}, equal=1.0))
+    tall = [float(each.get("height", 0)) for each in bars.iter() if each.get("fill") in svg.COLOURS and each.get("x")]
+    assert sorted(tall)[-1] == pytest.approx(2 * sorted(tall)[-2])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (0.0001, "1e-4"), (0.25, "0.25"), (999, "999"), (10_000, "10k"), (2.5e6, "2.5M")]
+)
+def test_ticks_are_short(value: float, text: str) -> None:
+    assert svg.told(value) == text
 
 
 # --- its customers and rules -------------------------------------------------------------------------------------
