@@ -29,7 +29,7 @@ class WrongAnswerError(Exception):
 
 
 class NoDataError(Exception):
-    """Data that is not part of this repository is not there."""
+    """What is to be measured is not there: data that is not part of this repository, or figures of the system."""
 
 
 @dataclasses.dataclass(frozen=True)
