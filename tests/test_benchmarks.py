@@ -296,6 +296,14 @@ def test_the_table_of_several_nodes() -> None:
     assert np.argwhere(footprint.table_of(made)).tolist() == [[1] * 8 + [0]]
 
 
+def test_shares_are_of_the_cache_that_the_bytes_fit() -> None:
+    bandwidth = {"l2": 100.0, "l3": 50.0, "memory": 20.0}
+    rates = {"hot_gb_s": 10.0, "cold_gb_s": 5.0}
+    few, many = {"bytes": 1000, **rates}, {"bytes": 8 * measuring.l3_bytes(), **rates}
+    assert roofline.shares(few, bandwidth) == {"hot_share": 0.1, "cold_share": 0.25}
+    assert roofline.shares(many, bandwidth) == {"hot_share": 0.5, "cold_share": 0.25}
+
+
 def test_curves_are_checked_by_masks() -> None:
     points = [*roofline.by_customers(2_000), *roofline.by_leaves(2_000), *roofline.by_density(2_000)]
     assert [point.program.count() for point in points] == [point.answer for point in points]
