@@ -2,8 +2,9 @@
 
 Data: generated customers (`benchmarks/customers.py`, seed 2), 10 million unless told, ordered unless told; rules:
 `benchmarks/rules.py`, all answerable from stored sets, prepared once for all threads. Each thread goes through all
-rules a fixed number of times, in an order of its own (shuffled, seed 3), and compares every answer with the one that
-segdex and pyroaring agreed on before; no time counts if one is wrong. pyroaring counts each rule in its fastest way.
+rules, in an order of its own (shuffled, seed 3), as often as takes one thread of the same engine half a second, and
+compares every answer with the one that segdex and pyroaring agreed on before; no time counts if one is wrong. pyroaring
+counts each rule in its fastest way.
 
 A run is timed from the first thread that begins to the last one that ends, threads having waited for each other at the
 start. Runs of one thread and of two, and of the engines, take turns. `throughput_ratio` is counts a second of two
@@ -42,10 +43,10 @@ Asked: TypeAlias = list[tuple[Count, int]]
 def measure(options: Options) -> dict[str, Any]:
     count = options.customers or (70_000 if options.quick else 10_000_000)
     order = options.order or customers.ORDERS[0]
-    runs, calls, trials = (2, 300, 1) if options.quick else (15, 20_000, 20)
+    runs, seconds, trials = (2, 0.02, 1) if options.quick else (15, 0.5, 20)
     with customers.opened(count, order) as (index, _):
         asked = questions([Segdex(index), Roaring(customers.generate(count, order))], trials)
-        figures = compare({**asked, MACHINE: _checksums()}, runs, calls)
+        figures = compare({**asked, MACHINE: _checksums()}, runs, seconds)
     return {"customers": count, "order": order, "seed": customers.SEED, "threads": THREADS, **figures}
 
 
@@ -69,16 +70,16 @@ def _checksums() -> Asked:
     return [(partial(zlib.crc32, octets), zlib.crc32(octets))]
 
 
-def compare(asked: dict[str, Asked], runs: int, calls: int) -> dict[str, Any]:
-    """The figures of all engines from *runs* runs each, of about *calls* counts a thread."""
-    passes = max(1, calls // len(RULES))
+def compare(asked: dict[str, Asked], runs: int, seconds: float) -> dict[str, Any]:
+    """The figures of all engines from *runs* runs each, of as many counts a thread as take one about *seconds*."""
+    passes = {name: max(1, round(seconds * rate(held, 1, 1, first=0) / len(held))) for name, held in asked.items()}
     rates: dict[tuple[str, int], list[float]] = {(name, n): [] for name in asked for n in (1, THREADS)}
     with no_garbage():
         for number in range(runs):
             keys = list(rates)
             for name, threads in reversed(keys) if number % 2 else keys:
-                rates[name, threads].append(rate(asked[name], threads, passes, first=number))
-    counts = runs * passes * (1 + THREADS) * sum(len(each) for each in asked.values())
+                rates[name, threads].append(rate(asked[name], threads, passes[name], first=number))
+    counts = runs * (1 + THREADS) * sum(passes[name] * len(held) for name, held in asked.items())
     figures: dict[str, Any] = {"runs": runs, "checked": counts}
     for name in asked:
         prefix = "" if name == Segdex.name else f"{name}_"
