@@ -22,17 +22,15 @@ any rule, hot or cold.
 from __future__ import annotations
 
 import dataclasses
-import gc
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from benchmarks import customers
-from benchmarks.measuring import Options, Timer, l3_bytes
+from benchmarks.measuring import Options, Timer, WrongAnswerError, geometric_mean, l3_bytes, no_garbage
 from benchmarks.peers import Count, Engine, Roaring, Segdex, SetEngine, tables
 from benchmarks.rules import RULES, Rule
 
@@ -61,10 +59,6 @@ class Effort:
 
 
 QUICK = Effort(rounds=2, calls=3, trials=1, slow_rounds=1)
-
-
-class WrongAnswerError(Exception):
-    """Two engines differ; nothing is worth timing then."""
 
 
 def measure(options: Options) -> dict[str, Any]:
@@ -116,7 +110,7 @@ def compare(
 
     fast = {key: ways[key] for key in ways if key[0] in {engine.name for engine in sets}}
     slow = {key: ways[key] for key in ways if key not in fast}
-    with _no_garbage():
+    with no_garbage():
         hot_samples = _sampled(_fastest(fast, hot), hot, effort.rounds)
         cold_samples = _sampled(_fastest(fast, cold_trials), cold, effort.rounds)
         slow_samples = _sampled(_fastest(slow, once), once, effort.slow_rounds)
@@ -158,17 +152,6 @@ def _sampled(ways: dict[Key, Count], timed: Callable[[Count], list[float]], roun
     return samples
 
 
-@contextmanager
-def _no_garbage() -> Iterator[None]:
-    """No garbage collection, which would fall on whoever is timed just then."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 # --- figures -----------------------------------------------------------------------------------------------------
 
 
@@ -183,12 +166,12 @@ def _figures(
         "hot_p99_us": _percentile(hot, ours, 99),
         "cold_p50_us": _percentile(cold, ours, 50),
         "cold_p99_us": _percentile(cold, ours, 99),
-        "vs_pyroaring_hot": _geometric_mean(hot_ratios),
-        "vs_pyroaring_cold": _geometric_mean(cold_ratios),
+        "vs_pyroaring_hot": geometric_mean(hot_ratios),
+        "vs_pyroaring_cold": geometric_mean(cold_ratios),
         "vs_pyroaring_worst": round(min(hot_ratios + cold_ratios), 3),
     }
     for engine in dict.fromkeys(engine for engine, _ in slow):
-        figures[f"vs_{engine}"] = _geometric_mean(_ratios(rules, slow, hot, engine))
+        figures[f"vs_{engine}"] = geometric_mean(_ratios(rules, slow, hot, engine))
     return {**figures, "queries": queries}
 
 
@@ -214,7 +197,3 @@ def _ratios(rules: Sequence[Rule], theirs: Samples, ours: Samples, engine: str) 
 def _percentile(samples: Samples, engine: str, percent: float) -> float:
     calls = [call for (name, _), times in samples.items() if name == engine for call in times]
     return round(float(np.percentile(calls, percent)), 2)
-
-
-def _geometric_mean(ratios: list[float]) -> float:
-    return round(float(np.exp(np.mean(np.log(ratios)))), 3)

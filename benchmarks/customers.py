@@ -14,11 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,13 +23,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 import segdex
-from benchmarks.measuring import in_new_process
+from benchmarks.measuring import built
 
 SEED = 2
 ORDERS = ("ordered", "random", "aged")
 AS_OF = "2026-06-30T00:00:00Z"
-FOLDER = "SEGDEX_BENCHMARK_DIR"
-"""The environment variable that names a folder in which built indexes are kept from run to run."""
 
 Array = npt.NDArray[Any]
 Columns = dict[str, Array]
@@ -264,26 +257,7 @@ print(json.dumps({"index_build_s": round(time.perf_counter() - started, 1), "ind
 
 @contextlib.contextmanager
 def opened(count: int, order: str) -> Iterator[tuple[segdex.Index, dict[str, Any]]]:
-    """The index of these customers, opened, and what building it took, in a process of its own.
-
-    It is kept where `SEGDEX_BENCHMARK_DIR` says, for the next run, else it goes with its temporary folder.
-    """
-    with contextlib.ExitStack() as stack:
-        kept = os.environ.get(FOLDER)
-        folder = Path(kept or stack.enter_context(tempfile.TemporaryDirectory()))
-        path = folder / f"customers-{count}-{order}-{_version()}"
-        notes = path.with_suffix(".json")  # written last: without it the index may be half of one
-        if not notes.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(path, ignore_errors=True)
-            took = in_new_process(BUILD, count, order, path, PYTHONPATH=str(Path(__file__).parent.parent))
-            notes.write_text(json.dumps(took), encoding="utf-8")
-        index = stack.enter_context(segdex.open(path))
-        yield index, json.loads(notes.read_text(encoding="utf-8"))
-
-
-def _version() -> str:
-    """Of everything that decides what is in an index: the package and this file. Other versions are left alone."""
-    assert segdex.__file__ is not None
-    sources = [Path(__file__), *sorted(Path(segdex.__file__).parent.rglob("*.py"))]
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:8]
+    """The index of these customers, opened, and what building it took."""
+    name = f"customers-{count}-{order}"
+    with built(name, BUILD, count, order, made_by=Path(__file__)) as (path, took), segdex.open(path) as index:
+        yield index, took

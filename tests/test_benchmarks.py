@@ -4,21 +4,43 @@ from __future__ import annotations
 
 import json
 import operator
+import random
+import re
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyroaring import BitMap
 
-from benchmarks import conditions, counts, customers, measuring
+from benchmarks import (
+    bitmaps,
+    conditions,
+    counts,
+    customers,
+    footprint,
+    measuring,
+    page,
+    roofline,
+    startup,
+    svg,
+    threads,
+)
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.peers import Count
 from benchmarks.rules import LEAVES, RULES, Rule
+from segdex.bitmap import predicate
+from segdex.bitmap.predicate import Predicate
 from segdex.query.explain import Step
+from segdex.query.formula import And, Formula, Leaf, Not, Or
 
 KEYS = {
+    "bitmaps": {f"{name}_{what}_vs_pyroaring" for name in bitmaps.SETS for what in ("pairs", "rules")} | {"checked"},
     "build": {"events_per_s", "peak_rss_mb", "build_s"},
     "counts": {
         "hot_p50_us", "hot_p99_us", "cold_p50_us", "cold_p99_us",
@@ -27,12 +49,17 @@ KEYS = {
     },
     "import": {"import_ms", "index_ms", "parse_ms", "help_ms"},
     "kernels": {"kernels", "cold_s", "cached_s"},
+    "roofline": {"l2_gb_s", "l3_gb_s", "memory_gb_s", "checked"},
+    "startup": {
+        "first_count_s", "imports_s", "open_s", "rule_s", "rss_mb", "index_rss_mb", "snapshot_mb", "checked",
+    },
+    "threads": {"throughput_ratio", "pyroaring_throughput_ratio", "machine_throughput_ratio", "checked"},
 }  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.compiled
-@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"counts"}))
+@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"bitmaps", "counts"}))
 def test_quick(name: str, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     assert main([name, "--quick", "--json", str(out)]) == 0
@@ -48,7 +75,7 @@ def test_quick(name: str, tmp_path: Path) -> None:
 @pytest.mark.compiled
 def test_quick_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "chdb", None)  # as if it were not installed
-    monkeypatch.setenv(customers.FOLDER, str(tmp_path / "kept"))
+    monkeypatch.setenv(measuring.FOLDER, str(tmp_path / "kept"))
     out = tmp_path / "figures.json"
     assert main(["counts", "--quick", "--order", "aged", "--json", str(out)]) == 0
     figures = json.loads(out.read_text(encoding="utf-8"))
@@ -121,10 +148,282 @@ def test_figures_of_known_times() -> None:
     }  # fmt: skip
 
 
-def test_order_is_refused_where_it_means_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("option", "value"), [("--order", "aged"), ("--predicates", "7")])
+def test_options_are_refused_where_they_mean_nothing(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(["import", "--order", "aged"])
-    assert "takes no --order" in capsys.readouterr().err
+        main(["import", option, value])
+    assert f"takes no {option}" in capsys.readouterr().err
+
+
+# --- threads -----------------------------------------------------------------------------------------------------
+
+
+def test_threads_go_through_all_rules_in_orders_of_their_own() -> None:
+    asked: threads.Asked = [(int, n) for n in range(20)]
+    first, second = threads.shuffled(asked, 0), threads.shuffled(asked, 1)
+    assert sorted(n for _, n in first) == sorted(n for _, n in second) == list(range(20))
+    assert first != second
+
+
+def test_a_wrong_answer_of_any_thread_is_an_error() -> None:
+    answers = iter([3, 3, 3, 4])
+    with pytest.raises(measuring.WrongAnswerError, match="1 wrong answers in 2 threads"):
+        threads.rate([(lambda: next(answers), 3)], threads=2, passes=2, first=0)
+
+
+# --- startup -----------------------------------------------------------------------------------------------------
+
+
+def test_labels_are_skewed_and_the_answer_is_that_of_masks() -> None:
+    source = startup.Source(5_000, 4)
+    table = source.batches().read_all()
+    columns = {name: np.array(table[name].to_pylist()) for name in startup.names(4)}
+    shares = [float((columns[name] == "l0").mean()) for name in startup.names(4)]
+    assert 0.1 < shares[0] < shares[3] < 0.7
+    assert len(set(table["customer_id"].to_pylist())) == 5_000
+    expected = (columns["c00"] == "l0") & (columns["c01"] != "l3")
+    expected &= (columns["c02"] == "l1") | (columns["c03"] == "l7")
+    assert source.answer == expected.sum() > 0
+
+
+def test_a_wrong_first_count_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(startup, "in_new_process", lambda *_: {"answer": 4, "done": 0.0})
+    with pytest.raises(measuring.WrongAnswerError, match="does not count 3"):
+        startup.first_count(tmp_path, 3)
+
+
+# --- bitmaps -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ids() -> list[np.ndarray]:
+    rng = np.random.default_rng(6)
+    shares = [0.5, 0.3, 0.1, 0.01, 0.001, 0.00001, 0.2, 0.7]
+    return [
+        np.union1d(np.flatnonzero(rng.random(150_000) < share), [n]).astype(np.uint32) for n, share in enumerate(shares)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+def test_quick_bitmaps(ids: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "data" / "bitmaps"
+    folder.mkdir(parents=True)
+    table = pa.table({"bitmap": range(len(ids)), "values": pa.array(ids, pa.list_(pa.uint32()))})
+    for name in bitmaps.SETS[1:]:
+        pq.write_table(table, folder / f"{name}.parquet")
+    with zipfile.ZipFile(folder / f"{bitmaps.SETS[0]}.zip", "w") as archive:
+        for number, each in enumerate(ids):
+            archive.writestr(f"{number}.txt", ",".join(map(str, each)))
+    monkeypatch.setenv("SEGDEX_DATA", str(folder.parent))
+    out = tmp_path / "figures.json"
+    assert main(["bitmaps", "--quick", "--json", str(out)]) == 0
+    figures = json.loads(out.read_text(encoding="utf-8"))
+    assert all(figures[key] > 0 for key in KEYS["bitmaps"])
+    assert figures["checked"] == 4 * 3 * (3 * 28 + 20)
+    assert [(row["name"], row["bitmaps"]) for row in figures["sets"]] == [(name, 8) for name in bitmaps.SETS]
+    sizes = ("hot_bytes", "portable_bytes", "portable_with_runs_bytes")
+    assert len({tuple(row[size] for size in sizes) for row in figures["sets"]}) == 1
+
+
+def test_without_real_bitmaps_nothing_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SEGDEX_DATA", raising=False)
+    assert main(["bitmaps", "--json", str(tmp_path / "figures.json")]) == 0
+    monkeypatch.setenv("SEGDEX_DATA", str(tmp_path))
+    assert main(["bitmaps", "--json", str(tmp_path / "figures.json")]) == 0
+    told = capsys.readouterr().err
+    assert "SEGDEX_DATA names no folder" in told
+    assert "there is neither" in told
+    assert not (tmp_path / "figures.json").exists()
+
+
+@pytest.mark.parametrize("shape", bitmaps.SHAPES, ids=lambda shape: shape.ways[0])
+def test_every_way_of_a_shape_says_the_same(shape: bitmaps.Shape, ids: list[np.ndarray]) -> None:
+    held = bitmaps.Bitmaps(ids)
+    rng = random.Random(7)
+    for _ in range(20):
+        chosen = bitmaps.drawn(rng, shape, held.predicates)
+        expected = bitmaps.program_of(shape, [held.predicates[each] for each in chosen], held.count)()
+        ways = bitmaps.expressions(shape, [held.forms["runs"][each] for each in chosen])
+        assert [way() for way in ways] == [expected] * len(ways)
+
+
+def test_bitmaps_that_differ_are_an_error() -> None:
+    with pytest.raises(measuring.WrongAnswerError, match="runs: 1 of 2 counts differ"):
+        bitmaps.timed({"segdex": [lambda: 1, lambda: 2], "runs": [lambda: 1, lambda: 3]}, passes=1)
+
+
+# --- roofline ----------------------------------------------------------------------------------------------------
+
+
+def sets(*shares: float) -> list[Predicate]:
+    """Of three chunks: the first is full in every set, the second empty, the third has every n-th id."""
+    masks = [np.zeros(3 * 65_536, np.bool_) for _ in shares]
+    for mask, share in zip(masks, shares, strict=True):
+        mask[:65_536] = True
+        mask[2 * 65_536 :: round(1 / share)] = True
+    return [predicate.from_mask(mask) for mask in masks]
+
+
+A, B, C = (Leaf(number) for number in range(3))
+
+
+@pytest.mark.parametrize(
+    ("formula", "shares", "containers"),
+    [
+        (And((A, B)), (1 / 2, 1 / 4), 2 * 8192),
+        (A, (1 / 2, 1 / 4), 0),  # the directory knows
+        (And((A, B)), (1 / 4096, 1 / 2), 64 + 16 * 64),  # 16 values, and as many lines
+        (And((A, B)), (1 / 256, 1 / 2), 512 + 8192),  # no more lines than there are
+        (Or((A, Not(B))), (1 / 4096, 1 / 2), 64 + 16 * 64),  # the size of b, corrected
+        (And((A, Or((B, C)))), (1 / 2, 1 / 4096, 1 / 4), 64 + 2 * 8192),  # without b, a and c are needed
+        (And((A, B, C)), (1 / 256, 1 / 4096, 1 / 2), 512 + 64 + 16 * 64),  # the smaller array goes first
+    ],
+)
+def test_bytes_that_a_count_must_read(formula: Formula, shares: tuple[float, ...], containers: int) -> None:
+    made = roofline.program_of(formula, sets(*shares), 3 * 65_536)
+    assert footprint.bytes_read(made) == 8 * 3 * len(made.predicates) + containers
+
+
+def test_the_table_of_several_nodes() -> None:
+    leaves = [Leaf(number) for number in range(9)]
+    made = roofline.program_of(And((*leaves[:8], Not(leaves[8]))), sets(*[1 / 2] * 9), 3 * 65_536)
+    assert len(made.nodes) > 1
+    assert np.argwhere(footprint.table_of(made)).tolist() == [[1] * 8 + [0]]
+
+
+def test_shares_are_of_the_cache_that_the_bytes_fit() -> None:
+    bandwidth = {"l2": 100.0, "l3": 50.0, "memory": 20.0}
+    rates = {"hot_gb_s": 10.0, "cold_gb_s": 5.0}
+    few, many = {"bytes": 1000, **rates}, {"bytes": 8 * measuring.l3_bytes(), **rates}
+    assert roofline.shares(few, bandwidth) == {"hot_share": 0.1, "cold_share": 0.25}
+    assert roofline.shares(many, bandwidth) == {"hot_share": 0.5, "cold_share": 0.25}
+
+
+def test_curves_are_checked_by_masks() -> None:
+    points = [*roofline.by_customers(2_000), *roofline.by_leaves(2_000), *roofline.by_density(2_000)]
+    assert [point.program.count() for point in points] == [point.answer for point in points]
+    assert len(points) == 4 + 12 + len(roofline.DENSITIES)
+    wrong = roofline.Grown({"leaves": 1}, points[0].program, points[0].answer + 1)
+    with pytest.raises(measuring.WrongAnswerError, match="sets with"):
+        roofline.grown(iter([wrong]), measuring.Timer(), roofline.Effort())
+
+
+# --- the page of figures -----------------------------------------------------------------------------------------
+
+TEXT = "".join(f"Of {name}:\n<!-- {name} -->\nold\n<!-- end of {name} -->\n" for name in page.SECTIONS)
+
+
+def figures_of(name: str, **more: object) -> page.Figures:
+    """Figures with every key that the page tells of *name*."""
+    found: page.Figures = {"benchmark": name, "machine": "a machine", "quick": False, "customers": 70_000}
+    match name:
+        case "counts":
+            query = {"hot_us": 1.5, "cold_us": 20.0, "pyroaring_hot_us": 3.0, "pyroaring_cold_us": 0.0}
+            found |= {**dict.fromkeys(page.COUNTS, 2.5), "order": "aged", "queries": [query, query]}
+        case "threads":
+            for prefix in ("", "pyroaring_", "machine_"):
+                found |= {f"{prefix}counts_per_s": [1000, 1900], f"{prefix}throughput_ratio": 1.9}
+        case "startup":
+            found |= {**dict.fromkeys(page.STARTUP, 0.5), "predicates": 1000}
+        case "bitmaps":
+            found |= {"sets": [{**dict.fromkeys(page.BITMAPS, 3), "name": each} for each in bitmaps.SETS]}
+        case "roofline":
+            times = {"bytes": 5000, "hot_us": 1.5, "cold_us": 20.0, "hot_gb_s": 3.0, "cold_gb_s": 0.2}
+            found |= {**dict.fromkeys(page.ROOFLINE, 30.0), "order": "random"}
+            found |= {"rules": [{"name": "one", "leaves": 2, **times}, {"name": "two", "leaves": 2, **times}]}
+            found |= {key: [{of: n / 4, **times} for n in (1, 2)] for key, (of, _, _) in page.GROWTH.items()}
+    return {**found, **more}
+
+
+def written(folder: Path, *files: page.Figures) -> Path:
+    folder.mkdir(exist_ok=True)
+    for number, figures in enumerate(files):
+        (folder / f"{number}.json").write_text(json.dumps(figures), encoding="utf-8")
+    return folder
+
+
+def test_the_page_has_a_place_for_every_benchmark_that_it_tells_of() -> None:
+    text, plots = page.written(page.PAGE.read_text(encoding="utf-8"), {}, "performance")
+    assert text.count(page.NOT_YET) == len(page.SECTIONS)
+    assert plots == {}
+    assert set(page.SECTIONS) <= set(BENCHMARKS)
+
+
+@pytest.mark.parametrize("name", page.SECTIONS)
+def test_figures_of_a_benchmark_go_into_its_place(name: str, tmp_path: Path) -> None:
+    at = tmp_path / "page.md"
+    at.write_text(TEXT, encoding="utf-8")
+    folder = written(tmp_path / "figures", figures_of(name), {"benchmark": "import"})
+    for _ in range(2):  # it can be done again
+        assert page.main([str(folder), "--page", str(at)]) == 0
+    text = at.read_text(encoding="utf-8")
+    assert text.count(page.NOT_YET) == len(page.SECTIONS) - 1
+    assert "On a machine; 70,000 customers.\n\n| " in text
+    for image in re.findall(r"\]\((.*)\)", text):
+        ElementTree.parse(tmp_path / image)
+    assert text.count("![") == len(list(tmp_path.glob("page/*.svg")))
+
+
+def test_counts_of_every_order_are_in_one_table(tmp_path: Path) -> None:
+    orders = [figures_of("counts", order=order) for order in ("random", "ordered", "aged")]
+    found = page.read(written(tmp_path, *orders), quick=False)
+    text, plots = page.counts(found["counts"])
+    assert "|  | ordered | aged | random |" in text
+    assert list(plots) == ["counts-ordered", "counts-aged", "counts-random"]
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ([{"benchmark": "threads", "quick": True}], "0.json is of a quick run"),
+        ([{"benchmark": "threads"}, {"benchmark": "threads"}], "1.json is the second file of threads"),
+        ([{"name": "threads"}], "0.json holds no figures"),
+        ([{"benchmark": "counts"}], "0.json holds no figures"),
+        ([], "the page has not one pair of markers for 'counts'"),
+    ],
+)
+def test_what_is_wrong_is_told_and_nothing_written(
+    files: list[page.Figures], problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = tmp_path / "page.md"
+    at.write_text("no markers", encoding="utf-8")
+    assert page.main([str(written(tmp_path / "figures", *files)), "--page", str(at)]) == 1
+    assert problem in capsys.readouterr().err
+    assert at.read_text(encoding="utf-8") == "no markers"
+    assert page.main([str(tmp_path / "nowhere"), "--page", str(at)]) == 1
+
+
+def test_cells_have_four_digits() -> None:
+    assert page.table(["", "a"], [["b", 1234567], ["c", 0.123456], ["d", 1234.5], ["e", None]]) == (
+        "|  | a |\n| --- | ---: |\n| b | 1,234,567 |\n| c | 0.1235 |\n| d | 1,234 |\n| e |  |\n"
+    )
+
+
+def test_plots_are_xml_and_in_their_frame() -> None:
+    series = [svg.Series("<a>", [(1, 0.5), (1000, 50), (0, 3)]), svg.Series("b", [(10, 0)], joined=False, marked=False)]
+    plot = ElementTree.fromstring(svg.curves("x & y", svg.Axis("x", log=True), svg.Axis("y", log=True), series))
+    circles = [each for each in plot.iter() if each.tag.endswith("circle") and each.get("r")]
+    assert len(circles) == 3  # two points that a logarithm has, and the mark in the legend
+    assert all(
+        0 < float(each.get("cx", 0)) < svg.WIDTH and 0 < float(each.get("cy", 0)) < svg.HEIGHT for each in circles
+    )
+    titles = [each.text for each in plot.iter() if each.tag.endswith("text")]
+    assert {"x & y", "<a>", "b"} <= set(titles)
+    bars = ElementTree.fromstring(svg.bars("t", "u", {"one": {"p": 2.0, "q": 1.0}, "two": {"p": 0.0}}, equal=1.0))
+    tall = [float(each.get("height", 0)) for each in bars.iter() if each.get("fill") in svg.COLOURS and each.get("x")]
+    assert sorted(tall)[-1] == pytest.approx(2 * sorted(tall)[-2])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (0.0001, "1e-4"), (0.25, "0.25"), (999, "999"), (10_000, "10k"), (2.5e6, "2.5M")]
+)
+def test_ticks_are_short(value: float, text: str) -> None:
+    assert svg.told(value) == text
 
 
 # --- its customers and rules -------------------------------------------------------------------------------------
