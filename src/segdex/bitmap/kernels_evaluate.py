@@ -155,6 +155,30 @@ def fold_block(program: Any, first: int, size: int, work: int) -> None:
                 fold_input(tables, tables_at(operand - predicates, work), _ALL, _ALL, j, size)
 
 
+@helper
+def take_single_inputs(program: Any, number: int, first: int, size: int, work: int) -> int:
+    """The count of those chunks where the table of a node is one predicate or its complement; these become empty.
+
+    Directories tell it, eight chunks at a time; customers in a good order leave many such chunks.
+    """
+    node, tables = node_at(program, number), tables_at(number, work)
+    total = 0
+    for j in range(signed(node[ARITY])):
+        operand = signed(node[FIRST + j])
+        if operand >= signed(program[PREDICATES]):
+            continue
+        directory = words_at(signed(program[HEADER + operand]) + 8 * first, size)
+        alone, complement = PATTERNS[j], ~PATTERNS[j]
+        for i in range(size):
+            table, cardinality = tables[i], directory[i] & np.uint64(_CARDINALITY)
+            known = cardinality <= np.uint64(_CHUNK)
+            is_alone, is_complement = known & (table == alone), known & (table == complement)
+            total += signed(cardinality) if is_alone else 0
+            total += _CHUNK - signed(cardinality) if is_complement else 0
+            tables[i] = _NONE if is_alone | is_complement else table
+    return total
+
+
 # --- one chunk ---------------------------------------------------------------------------------------------------
 
 
@@ -508,6 +532,7 @@ def count(address: int, first: int, last: int) -> int:
     for block in range(first, last, _BLOCK):
         size = min(_BLOCK, last - block)
         fold_block(program, block, size, work)
+        total += take_single_inputs(program, number, block, size, work)
         for place in range(size):
             if tables[place] == _NONE:
                 continue

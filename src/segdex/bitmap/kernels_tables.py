@@ -18,6 +18,8 @@ from segdex.bitmap.kernels_words import (
     count_chain6,
     store_and,
     store_chain3,
+    store_chain4,
+    store_chain6,
     store_flipped,
     store_lookup,
     store_selected,
@@ -263,7 +265,11 @@ def store_recipe(recipe: Any, at: Any, inputs: Any, masks: int, out: int) -> int
         return store_flipped(inputs[0], m[0], out)
     if length == 2:
         return store_and(inputs[0], m[0], inputs[1], m[1], n[1], out)
-    found = store_chain3(inputs, m, n, out)
-    for i in range(3, length):
-        found = store_and(out, _NONE, inputs[i], m[i], n[i], out)
+    if length == 3:
+        return store_chain3(inputs, m, n, out)
+    if length == 6:
+        return store_chain6(inputs, m, n, out)
+    found = store_chain4(inputs, m, n, out)
+    if length == 5:
+        found = store_and(out, _NONE, inputs[4], m[4], n[4], out)
     return found

@@ -129,6 +129,38 @@ def store_chain3(at: Any, m: Any, n: Any, out: int) -> int:
 
 
 @helper
+def store_chain4(at: Any, m: Any, n: Any, out: int) -> int:
+    """Write a chain of four inputs, with all of *n*, and count its bits."""
+    a, b, c, d = words_at(at[0], _WORDS), words_at(at[1], _WORDS), words_at(at[2], _WORDS), words_at(at[3], _WORDS)
+    y = words_at(out, _WORDS)
+    m0, m1, m2, m3, n1, n2, n3 = m[0], m[1], m[2], m[3], n[1], n[2], n[3]
+    found = 0
+    for i in range(_WORDS):
+        x = (((a[i] ^ m0) & (b[i] ^ m1)) ^ n1) & (c[i] ^ m2)
+        word = ((x ^ n2) & (d[i] ^ m3)) ^ n3
+        y[i] = word
+        found += popcount(word)
+    return found
+
+
+@helper
+def store_chain6(at: Any, m: Any, n: Any, out: int) -> int:
+    """Write a chain of six inputs, with all of *n*, and count its bits."""
+    a, b, c = words_at(at[0], _WORDS), words_at(at[1], _WORDS), words_at(at[2], _WORDS)
+    d, e, f, y = words_at(at[3], _WORDS), words_at(at[4], _WORDS), words_at(at[5], _WORDS), words_at(out, _WORDS)
+    m0, m1, m2, m3, m4, m5 = m[0], m[1], m[2], m[3], m[4], m[5]
+    n1, n2, n3, n4, n5 = n[1], n[2], n[3], n[4], n[5]
+    found = 0
+    for i in range(_WORDS):
+        x = (((a[i] ^ m0) & (b[i] ^ m1)) ^ n1) & (c[i] ^ m2)
+        x = (((x ^ n2) & (d[i] ^ m3)) ^ n3) & (e[i] ^ m4)
+        word = ((x ^ n4) & (f[i] ^ m5)) ^ n5
+        y[i] = word
+        found += popcount(word)
+    return found
+
+
+@helper
 def store_xor(a: int, b: int, out: int) -> None:
     """Write ``a ^ b``."""
     x, y, z = words_at(a, _WORDS), words_at(b, _WORDS), words_at(out, _WORDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -45,15 +46,23 @@ class Plan:
 
     Attributes:
         formula: the rule over sets, rewritten.
-        sets: the predicate or range of each leaf.
-        program: what the kernels run.
         told: the count, where nothing has to be run for it: of one leaf, or its complement.
     """
 
     formula: Formula
-    sets: Sets
-    program: Program
     told: int | None
+    _computed: Sets
+    _executor: Executor
+
+    @cached_property
+    def sets(self) -> Sets:
+        """The predicate or range of each leaf; made when it is first needed, since to tell a count takes none."""
+        return {leaf: self._executor.operand_of(leaf, self._computed) for leaf in leaves(self.formula)}
+
+    @cached_property
+    def program(self) -> Program:
+        """What the kernels run."""
+        return self._executor.program_of(self.formula, self.sets)
 
     def count(self) -> int:
         """How many customers the rule holds for."""
@@ -77,17 +86,30 @@ class Executor:
         return self.plan_of(resolved.formula(bound), resolved.sets)
 
     def plan_of(self, formula: Formula, sets: Sets) -> Plan:
-        """Rewrite and cover a formula over *sets*, which grow by what rewriting puts in."""
+        """Rewrite a formula over *sets*."""
         formula = rewrite(formula, _Facts(self, sets))
-        held = leaves(formula)
-        operands = {leaf: self.operand_of(leaf, sets) for leaf in held}
+        return Plan(formula, self._told(formula, sets), sets, self)
+
+    def program_of(self, formula: Formula, operands: Sets) -> Program:
+        """Cover a formula with tables."""
         sizes = {}
-        if len(held) > MOST_OPERANDS:
+        if len(operands) > MOST_OPERANDS:
             sizes = expected(formula, lambda leaf: self._spread(operands[leaf]), self._universe)
         covered, tables = cover(formula, sizes)
         count, members = self.generation.count, len(self.generation.universe)
-        program = assemble([operands[leaf] for leaf in covered], tables, count, members)
-        return Plan(formula, operands, program, _told(formula, operands, members))
+        return assemble([operands[leaf] for leaf in covered], tables, count, members)
+
+    def _told(self, formula: Formula, sets: Sets) -> int | None:
+        """The count of a formula of one leaf or none."""
+        everyone = len(self.generation.universe)
+        match formula:
+            case Truth():
+                return everyone if formula.value else 0
+            case Leaf():
+                return self.cardinality_of(formula, sets)
+            case Not() if isinstance(formula.part, Leaf):
+                return everyone - self.cardinality_of(formula.part, sets)
+        return None
 
     def operand_of(self, leaf: Leaf, sets: Sets) -> Operand:
         """What a leaf stands for: a set that was computed for the rule, a stored one, a union of these, or a range."""
@@ -145,7 +167,7 @@ class Executor:
 
     def members_of(self, plan: Plan) -> Predicate:
         """The customers that a plan finds."""
-        whole = plan.sets.get(plan.formula) if isinstance(plan.formula, Leaf) else None
+        whole = plan.sets[plan.formula] if isinstance(plan.formula, Leaf) else None
         if isinstance(whole, Predicate):
             return whole
         bits = plan.program.write_members()
@@ -159,8 +181,9 @@ class Executor:
 
     def estimate(self, plan: Plan) -> Estimate:
         """How many customers a plan finds, about, without running it."""
-        found = estimate(plan.formula, lambda leaf: self._spread(plan.sets[leaf]), self._universe)
-        return found if plan.told is None else Estimate(plan.told, plan.told, plan.told, True)
+        if plan.told is not None:
+            return Estimate(plan.told, plan.told, plan.told, True)
+        return estimate(plan.formula, lambda leaf: self._spread(plan.sets[leaf]), self._universe)
 
     def _spread(self, operand: Operand) -> Spread:
         if isinstance(operand, Range):
@@ -307,15 +330,3 @@ class _Facts:
         if isinstance(held, Family) or held.offsets is not None:
             return frozenset()
         return frozenset(self._generation.labels(name) or ())
-
-
-def _told(formula: Formula, sets: Sets, members: int) -> int | None:
-    """The count of a formula of one leaf or none."""
-    match formula:
-        case Truth():
-            return members if formula.value else 0
-        case Leaf():
-            return len(sets[formula])
-        case Not() if isinstance(formula.part, Leaf):
-            return members - len(sets[formula.part])
-    return None
