@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from segdex.bitmap.predicate import Predicate
@@ -44,7 +44,8 @@ class Generation:
         as_of: the clock, in microseconds UTC.
         number: counts generations of one store, from 1.
         epoch: the numbering of customers that dense ids belong to.
-        keys: the customers' keys by dense id.
+        count: how many dense ids there are, erased customers included.
+        key_source: gives the customers' keys by dense id; a rule needs none, so they are read when first asked for.
         universe: the customers that exist.
         values: attributes, metrics, bands and stages by name, one value a customer (or a family).
         events: the rows of each stream.
@@ -58,7 +59,8 @@ class Generation:
     as_of: int
     number: int
     epoch: str
-    keys: Keys
+    count: int
+    key_source: Callable[[], Keys]
     universe: Predicate
     values: Mapping[str, Values]
     events: Mapping[str, Events]
@@ -68,9 +70,9 @@ class Generation:
     order: tuple[str, ...] = ()
 
     @property
-    def count(self) -> int:
-        """How many dense ids there are, erased customers included."""
-        return len(self.keys)
+    def keys(self) -> Keys:
+        """The customers' keys by dense id."""
+        return self.key_source()
 
     def labels(self, name: str) -> tuple[str, ...] | None:
         """The labels for which *name* has precomputed sets, in their order; None where it has none."""

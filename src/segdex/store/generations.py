@@ -107,7 +107,7 @@ def _write_values(encoder: Encoder, name: str, held: Values) -> ColumnForm | Fam
 
 
 def load(folder: Path, system: OperatingSystem | None = None) -> Generation:
-    """The current generation of the index in *folder*. Columns, events and sets are checked when first used.
+    """The current generation of the index in *folder*. Keys, columns, events and sets are checked when first used.
 
     Raises:
         ArgumentError: the folder is no index.
@@ -131,12 +131,14 @@ def decode(reader: Reader) -> Generation:
         name: partial(_read_values, decoder, name, form, count) for name, form in description.values.items()
     }
     held = Lazy(values)
+    keys = Lazy({"keys": partial(decoder.keys, "keys", description.keys)})
     return Generation(
         catalog=_catalog(reader, description),
         as_of=description.as_of,
         number=reader.identity.generation,
         epoch=description.epoch,
-        keys=decoder.keys("keys", description.keys),
+        count=count,
+        key_source=partial(keys.__getitem__, "keys"),
         universe=_set(reader, "universe", count),
         values=held,
         events=Lazy(
@@ -167,6 +169,11 @@ def verify(folder: Path, system: OperatingSystem | None = None) -> Iterator[Segd
     except SegdexError as error:
         yield error
         return
+    try:
+        generation.key_source()
+    except CorruptError as error:
+        damaged = True
+        yield error
     for held in (generation.values, generation.predicates, generation.ranks):
         for problem in _faults(held):
             damaged = True
