@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,7 @@ from segdex.query.explain import Check, Explanation
 from segdex.query.formula import told
 from segdex.query.remember import Remembered
 from segdex.query.trace import trace
+from segdex.query.workers import SPLIT_BYTES, Workers
 from segdex.rules import nodes
 from segdex.rules.nodes import Rule
 from segdex.rules.text import read as read_rule
@@ -41,6 +43,7 @@ from segdex.values import clock
 if TYPE_CHECKING:
     from segdex.ingest.report import Report
 
+MOST_THREADS = 256
 RuleLike: TypeAlias = str | Rule
 Suppression: TypeAlias = bool | Sequence[str]
 Source: TypeAlias = Any
@@ -87,22 +90,77 @@ def build(
     return index
 
 
-def open(path: str | Path) -> Index:
+def open(
+    path: str | Path,
+    *,
+    memory_limit: int | str | None = None,
+    threads: int = 1,
+    verify: bool = False,
+) -> Index:
     """Open a saved index, mapped: start-up does not read it whole, processes share its pages.
+
+    Args:
+        path: the folder.
+        memory_limit: how many bytes of sets and inline calls that were computed for rules are kept for the next ones:
+            a number, or text like ``"2GiB"``; default: 768 MiB. The mapped index is not among them.
+        threads: how many threads one count may use where it has much to read; many callers scale by themselves.
+        verify: check everything before the first answer, and not each part before its first use.
 
     Raises:
         ArgumentError: *path* is no index.
         CorruptError: a file is damaged.
         VersionError: a file was written by a newer segdex.
     """
-    return Index(generations.load(_folder(path)))
+    folder = _folder(path)
+    if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= MOST_THREADS:
+        raise ArgumentError("threads", found=repr(threads), allowed=f"1 to {MOST_THREADS}")
+    limit = None if memory_limit is None else bytes_of(memory_limit)
+    if verify:
+        for problem in generations.verify(folder):
+            raise problem
+    return Index(generations.load(folder), memory_limit=limit, threads=threads)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stats:
+    """What an index holds and keeps.
+
+    Attributes:
+        customers: the size of the universe.
+        generation: the number of the generation that answers.
+        predicates: how many precomputed sets there are.
+        ranks: for how many columns any threshold is answered from ranks.
+        remembered: how many sets and inline calls are kept that were computed for rules.
+        remembered_bytes: how many bytes these take.
+        texts: how many rules are remembered by their text.
+        text_bytes: how many bytes these take, about.
+        threads: how many threads one count may use.
+    """
+
+    customers: int
+    generation: int
+    predicates: int
+    ranks: int
+    remembered: int
+    remembered_bytes: int
+    texts: int
+    text_bytes: int
+    threads: int
 
 
 class Index:
     """Answers rules over customers. Safe to use from many threads; made by `build` and `open`."""
 
-    def __init__(self, generation: Generation, report: Report | None = None) -> None:
-        self._executor: Executor | None = Executor(generation)
+    def __init__(
+        self,
+        generation: Generation,
+        report: Report | None = None,
+        memory_limit: int | None = None,
+        threads: int = 1,
+    ) -> None:
+        self._memory_limit = memory_limit
+        self._workers = Workers(threads) if threads > 1 else None
+        self._executor: Executor | None = Executor(generation, memory_limit)
         self._texts: Remembered[Query] = _texts()
         self.report = report
         """What reading the tables found; None for an index that was opened."""
@@ -122,10 +180,14 @@ class Index:
         return self.prepare(rule).count(suppression=suppression)
 
     def counts(self, rules: Iterable[RuleLike], *, suppression: Suppression = False) -> list[int]:
-        """The counts of many rules, in their order."""
+        """The counts of many rules, in their order; equal rules are counted once.
+
+        Where the sets of all rules fit no cache, this is faster than rule by rule.
+        """
         if isinstance(rules, str | bytes | Rule) or not isinstance(rules, Iterable):
             raise ArgumentError("rules", found=type(rules).__name__, allowed="a list of rules: ['everyone']")
-        return [query.count(suppression=suppression) for query in [self.prepare(rule) for rule in rules]]
+        plans = [query.plan(suppression) for query in [self.prepare(rule) for rule in rules]]
+        return self._running().counts(plans)
 
     def prepare(self, rule: RuleLike) -> Query:
         """Parse, bind and plan *rule* once, to be asked many times; it follows the index to later generations."""
@@ -327,6 +389,24 @@ class Index:
         """The declared schema."""
         return self._running().generation.catalog.schema
 
+    def stats(self) -> Stats:
+        """What the index holds and keeps, in numbers."""
+        executor = self._running()
+        generation = executor.generation
+        remembered, remembered_bytes = executor.remembered
+        texts, text_bytes = self._texts.held
+        return Stats(
+            customers=len(generation.universe),
+            generation=generation.number,
+            predicates=len(generation.predicates),
+            ranks=len(generation.ranks),
+            remembered=remembered,
+            remembered_bytes=remembered_bytes,
+            texts=texts,
+            text_bytes=text_bytes,
+            threads=1 if self._workers is None else self._workers.threads,
+        )
+
     def __len__(self) -> int:
         return len(self._running().generation.universe)
 
@@ -349,12 +429,14 @@ class Index:
         generation = self._running().generation
         number = generations.save(generation, _folder(path))
         if number != generation.number:  # from now on this index says what whoever opens the folder says
-            self._executor = Executor(dataclasses.replace(generation, number=number))
+            self._executor = Executor(dataclasses.replace(generation, number=number), self._memory_limit)
 
     def close(self) -> None:
         """Let go of files and memory; every later call raises `ClosedError`."""
         self._executor = None
         self._texts = _texts()
+        if self._workers is not None:
+            self._workers.close()
 
     def __enter__(self) -> Index:
         self._running()
@@ -417,8 +499,11 @@ class Query:
             self.plan()
             planned_by, plan = self._planned
             assert plan is not None
+            workers = self._index._workers
             if plan.told is not None:
                 self._ready = planned_by, plan, _told, plan.told, 0, 0
+            elif workers is not None and plan.program.payload_bytes >= SPLIT_BYTES:
+                return workers.count(plan.program)
             else:
                 self._ready = planned_by, plan, kernels_evaluate.count.compile(), *plan.program.place
             return plan.count()
@@ -461,6 +546,23 @@ def _told(count: int, _first: int, _last: int) -> int:
 
 def _not_ready(_address: int, _first: int, _last: int) -> int:
     raise AssertionError("the query is not planned")
+
+
+_UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+def bytes_of(size: int | str) -> int:
+    """A number of bytes, given as such or as text.
+
+    >>> bytes_of("1.5GiB")
+    1610612736
+    """
+    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?) ?([A-Za-z]*)", size) if isinstance(size, str) else None
+    if found is not None and found[2] in _UNITS:
+        return int(float(found[1]) * _UNITS[found[2]])
+    if isinstance(size, int) and not isinstance(size, bool) and size >= 0:
+        return size
+    raise ArgumentError("memory_limit", found=repr(size), allowed='a number of bytes, or text: "2GiB"')
 
 
 def _folder(path: str | Path) -> Path:

@@ -63,6 +63,11 @@ class Program:
     outside: int
 
     @property
+    def payload_bytes(self) -> int:
+        """How many bytes of containers and codes the operands have."""
+        return sum(each.payload_bytes for each in self.predicates)
+
+    @property
     def place(self) -> tuple[int, int, int]:
         """What a caller needs who calls the kernel by itself: address, chunks, and what to take off the result."""
         return self.address, self.chunks, self.outside
@@ -82,6 +87,19 @@ class Program:
         bits = aligned_words(self.chunks * (CHUNK // 64))
         kernels_evaluate.members(self.address, 0, self.chunks, bits)
         return bits
+
+
+STEP = 4
+"""Chunks of all programs that `count_all` counts before it goes on: 32 KiB of each set, so that many fit a cache."""
+
+
+def count_all(programs: Sequence[Program]) -> list[int]:
+    """The counts of programs over one generation, a few chunks at a time."""
+    addresses = np.array([each.address for each in programs], np.int64)
+    found = np.zeros(len(programs), np.int64)
+    if programs:
+        kernels_evaluate.count_many(addresses, programs[0].chunks, STEP, found)
+    return [int(each) - program.outside for each, program in zip(found, programs, strict=True)]
 
 
 def assemble(predicates: Sequence[Operand], nodes: Sequence[Node], count: int, members: int) -> Program:

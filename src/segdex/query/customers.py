@@ -23,9 +23,14 @@ MOST_BYTES = 512 << 20
 class Customers:
     """Columns of one generation by what a rule calls them. Inline calls are computed once and kept."""
 
-    def __init__(self, generation: Generation) -> None:
+    def __init__(self, generation: Generation, most_bytes: int = MOST_BYTES) -> None:
         self._generation = generation
-        self._calls: Remembered[Values] = Remembered(MOST_BYTES, _bytes_of)
+        self._calls: Remembered[Values] = Remembered(most_bytes, _bytes_of)
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """How many inline calls are kept, and their bytes."""
+        return self._calls.held
 
     @property
     def count(self) -> int:

@@ -7,7 +7,7 @@ program for the kernels. Leaves that no precomputed predicate answers are comput
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 from typing import TypeAlias
 
@@ -15,13 +15,14 @@ import numpy as np
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Ids, Predicate
-from segdex.bitmap.program import MOST_OPERANDS, Operand, Program, assemble
+from segdex.bitmap.program import MOST_OPERANDS, Operand, Program, assemble, count_all
 from segdex.bitmap.ranks import RANGE, Range, range_of
 from segdex.errors import LimitError
 from segdex.generation import Generation, PredicateName
 from segdex.query.bind import All, Binder, Bound, Every, ForAny, Named, Some, Without, substitute
 from segdex.query.bind import Leaf as BoundLeaf
 from segdex.query.cover import cover
+from segdex.query.customers import MOST_BYTES as MOST_CALL_BYTES
 from segdex.query.customers import Customers
 from segdex.query.estimate import Estimate, Spread, estimate, exactly, expected, ranged
 from segdex.query.formula import EVERYONE, NOBODY, And, Formula, Leaf, Not, Or, Truth, leaves, negated, walk
@@ -37,6 +38,8 @@ MOST_COMBINATIONS = 200_000
 MOST_BYTES = 256 << 20
 """How many bytes of computed sets a generation remembers; ten million customers fill at most 1.25 MB with one."""
 
+CACHE_BYTES = 32 << 20
+"""What a third-level cache holds, about: sets that fit it are counted rule by rule."""
 Sets: TypeAlias = dict[Leaf, Operand]
 
 
@@ -72,11 +75,15 @@ class Plan:
 class Executor:
     """Answers bound rules over one generation. Safe from many threads; what it returns must not be changed."""
 
-    def __init__(self, generation: Generation) -> None:
+    def __init__(self, generation: Generation, memory_limit: int | None = None) -> None:
         self.generation = generation
-        self.customers = Customers(generation)
+        kept = MOST_BYTES + MOST_CALL_BYTES if memory_limit is None else memory_limit
+        share = MOST_CALL_BYTES / (MOST_BYTES + MOST_CALL_BYTES)
+        self.customers = Customers(generation, int(kept * share))
         self.binder = Binder(generation.catalog)
-        self._computed: Remembered[tuple[Predicate, str]] = Remembered(MOST_BYTES, lambda held: held[0].words.nbytes)
+        self._computed: Remembered[tuple[Predicate, str]] = Remembered(
+            kept - int(kept * share), lambda held: held[0].words.nbytes
+        )
         self._everyone = len(generation.universe) == generation.count
         self._universe = exactly(generation.universe.cardinalities).value
 
@@ -178,6 +185,21 @@ class Executor:
     def ids(self, plan: Plan) -> Ids:
         """The dense ids that a plan finds, ascending."""
         return hot.to_ids(self.members_of(plan))
+
+    def counts(self, plans: Sequence[Plan]) -> list[int]:
+        """The counts of many plans: one by one, or where their sets fit no cache, a few chunks of all at a time."""
+        asked = list(dict.fromkeys(plan for plan in plans if plan.told is None))
+        sets = {id(each): each.payload_bytes for plan in asked for each in plan.program.predicates}
+        if len(asked) < 2 or sum(sets.values()) < CACHE_BYTES:
+            return [plan.count() for plan in plans]
+        found = dict(zip(asked, count_all([plan.program for plan in asked]), strict=True))
+        return [found[plan] if plan.told is None else plan.told for plan in plans]
+
+    @property
+    def remembered(self) -> tuple[int, int]:
+        """How many computed sets and inline calls are kept, and their bytes."""
+        sets, calls = self._computed.held, self.customers.held
+        return sets[0] + calls[0], sets[1] + calls[1]
 
     def estimate(self, plan: Plan) -> Estimate:
         """How many customers a plan finds, about, without running it."""

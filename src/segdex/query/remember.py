@@ -46,6 +46,11 @@ class Remembered(Generic[T]):
                 self._drop_one()
         return value
 
+    @property
+    def held(self) -> tuple[int, int]:
+        """How many values are kept, and their bytes."""
+        return len(self._held), self._bytes
+
     def peek(self, text: str) -> T | None:
         """The value of *text*, if it is there."""
         entry = self._held.get(text)

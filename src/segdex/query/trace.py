@@ -23,7 +23,7 @@ def trace(bound: Bound, executor: Executor, seen: set[str] | None = None) -> Ste
         started = time.perf_counter()
         count = plan.count()
         microseconds = min(microseconds, (time.perf_counter() - started) * 1e6)
-    size = sum(each.payload_bytes for each in plan.program.predicates)
+    size = plan.program.payload_bytes
     return Step(name, _way(bound, executor), executor.estimate(plan).value, count, size, microseconds, inner)
 
 
