@@ -204,7 +204,7 @@ class Index:
         return self._texts.get(rule, prepared)
 
     def estimate(self, rule: RuleLike) -> Estimate:
-        """How many customers *rule* holds for, about, from cardinalities alone: low <= count <= high always holds.
+        """How many customers *rule* holds for, about, from cardinalities and a few chunks: low <= count <= high holds.
 
         Comparisons that no precomputed set answers are computed, once.
         """

@@ -73,7 +73,12 @@ def test_bounds_always_hold(seed: int) -> None:
     world = World(seed)
     for _ in range(10):
         formula = random_formula(world.chance, world.names, world.chance.randint(1, 9))
-        found = estimate(formula, world.spread, world.sizes)
+        program, customers = program_of(formula, world), world.universe.cardinalities.tolist()
+        counts = [program.count_chunk(chunk, members) for chunk, members in enumerate(customers)]
+        assert estimate(formula, world.spread, world.sizes, counts.__getitem__).exact, "few chunks are all counted"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("segdex.query.estimate.SAMPLE", 1)
+            found = estimate(formula, world.spread, world.sizes, counts.__getitem__)
         wanted = int((masked(formula, world.masks, world.count) & world.everyone).sum())
         assert found.low <= wanted <= found.high
         assert found.low <= found.value <= found.high

@@ -76,6 +76,10 @@ class Program:
         """How many customers the program holds for."""
         return kernels_evaluate.count(self.address, 0, self.chunks) - self.outside
 
+    def count_chunk(self, chunk: int, members: int) -> int:
+        """How many customers of one chunk the program holds for; *members* of it are in the universe."""
+        return kernels_evaluate.count(self.address, chunk, chunk + 1) - (CHUNK - members if self.outside else 0)
+
     def contains(self, one: int) -> bool:
         """Whether the program holds for the customer with dense id *one*: one chunk is evaluated."""
         bits = aligned_words(CHUNK // 64)

@@ -202,10 +202,17 @@ class Executor:
         return sets[0] + calls[0], sets[1] + calls[1]
 
     def estimate(self, plan: Plan) -> Estimate:
-        """How many customers a plan finds, about, without running it."""
+        """How many customers a plan finds, about; a few chunks are counted."""
         if plan.told is not None:
             return Estimate(plan.told, plan.told, plan.told, True)
-        return estimate(plan.formula, lambda leaf: self._spread(plan.sets[leaf]), self._universe)
+        count_chunk = plan.program.count_chunk
+        customers = self.generation.universe.cardinalities
+        return estimate(
+            plan.formula,
+            lambda leaf: self._spread(plan.sets[leaf]),
+            self._universe,
+            lambda chunk: count_chunk(chunk, int(customers[chunk])),
+        )
 
     def _spread(self, operand: Operand) -> Spread:
         if isinstance(operand, Range):
