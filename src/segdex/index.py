@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from segdex.bitmap import kernels_evaluate, roaring
 from segdex.bitmap import predicate as hot
+from segdex.bitmap.program import Program
 from segdex.bitmap.roaring import BitMap
 from segdex.derive import Progress, derive
 from segdex.errors import ArgumentError, ClosedError, RuleError, listed, nearest
@@ -492,8 +493,8 @@ class Query:
         """How many customers the rule holds for, exactly."""
         if suppression is False:
             # Straight to the kernel: where caches are cold, each call of a Python function on the way takes 4 us.
-            # The plan is among the locals so that it lives while the kernel reads it.
-            executor, _plan, count, address, chunks, outside = self._ready
+            # The program is among the locals so that it lives while the kernel reads it.
+            executor, _program, count, address, chunks, outside = self._ready
             if executor is not None and executor is self._index._executor:
                 return count(address, 0, chunks) - outside
             self.plan()
@@ -501,11 +502,12 @@ class Query:
             assert plan is not None
             workers = self._index._workers
             if plan.told is not None:
-                self._ready = planned_by, plan, _told, plan.told, 0, 0
+                self._ready = planned_by, None, _told, plan.told, 0, 0
             elif workers is not None and plan.program.payload_bytes >= SPLIT_BYTES:
                 return workers.count(plan.program)
             else:
-                self._ready = planned_by, plan, kernels_evaluate.count.compile(), *plan.program.place
+                program = plan.program  # read once: two threads may both have made one
+                self._ready = planned_by, program, kernels_evaluate.count.compile(), *program.place
             return plan.count()
         return self.plan(suppression).count()
 
@@ -536,8 +538,8 @@ class Query:
         return f"<segdex.Query {self.rule}>"
 
 
-_Ready: TypeAlias = tuple[Executor | None, Plan | None, Callable[[int, int, int], int], int, int, int]
-"""Whose plan, the plan, the kernel, and what it is called with: address, chunks, and what to take off the result."""
+_Ready: TypeAlias = tuple[Executor | None, Program | None, Callable[[int, int, int], int], int, int, int]
+"""Whose plan, its program, the kernel, and what it is called with: address, chunks, and what to take off the result."""
 
 
 def _told(count: int, _first: int, _last: int) -> int:
