@@ -32,8 +32,9 @@ BENCHMARKS = {
     "roofline": "roofline",
     "startup": "startup",
     "threads": "threads",
+    "thresholds": "thresholds",
 }
-TAKEN = {"order": {"counts", "roofline", "threads"}, "predicates": {"startup"}}
+TAKEN = {"order": {"counts", "roofline", "threads", "thresholds"}, "predicates": {"startup"}}
 """The benchmarks that know an option which not all of them know."""
 
 

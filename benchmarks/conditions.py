@@ -1,8 +1,8 @@
 """A rule over generated customers as a tree that every engine can be asked: segdex, SQL, Polars, numpy.
 
-A leaf is one range of one column between edges that a band of the schema declares, one category, or one boolean. Who
-writes for an engine by hand writes just what comes out of these functions; Roaring sets are the exception, where there
-are many ways and some are much faster, so their expressions stand beside the rules.
+A leaf is one range of one column, one category, or one boolean. Who writes for an engine by hand writes just what comes
+out of these functions; Roaring sets are the exception, where there are many ways and some are much faster, so their
+expressions stand beside the rules.
 """
 
 from __future__ import annotations
@@ -88,11 +88,20 @@ def at_least(band: str, label: str) -> Leaf:
 
 def _between(text: str, band: str, first: int, last: int) -> Leaf:
     held = BANDS[band]
-    missing = MISSING.get(held.column)
-    # Without an edge on one side a column has an end there only if its missing ones would be let in.
-    low = held.edges[first - 1] if first else (0 if missing == -1 else None)
-    high = held.edges[last] if last < len(held.edges) else (NEVER if missing == NEVER else None)
-    return Leaf(text, held.column, low, high)
+    low = held.edges[first - 1] if first else None
+    high = held.edges[last] if last < len(held.edges) else None
+    return known(text, held.column, low, high)
+
+
+def known(text: str, column: str, low: int | None, high: int | None) -> Leaf:
+    """The customers whose known value is in a range that has one end or two."""
+    missing = MISSING.get(column)
+    # A side without an end gets one only if missing values would be let in there.
+    if low is None and missing == -1:
+        low = 0
+    if high is None and missing == NEVER:
+        high = NEVER
+    return Leaf(text, column, low, high)
 
 
 def is_missing(column: str) -> Leaf:

@@ -111,9 +111,9 @@ def compare(
     fast = {key: ways[key] for key in ways if key[0] in {engine.name for engine in sets}}
     slow = {key: ways[key] for key in ways if key not in fast}
     with no_garbage():
-        hot_samples = _sampled(_fastest(fast, hot), hot, effort.rounds)
-        cold_samples = _sampled(_fastest(fast, cold_trials), cold, effort.rounds)
-        slow_samples = _sampled(_fastest(slow, once), once, effort.slow_rounds)
+        hot_samples = sampled(fastest(fast, hot), hot, effort.rounds)
+        cold_samples = sampled(fastest(fast, cold_trials), cold, effort.rounds)
+        slow_samples = sampled(fastest(slow, once), once, effort.slow_rounds)
     return _figures(rules, answers, hot_samples, cold_samples, slow_samples)
 
 
@@ -133,7 +133,7 @@ def check(ways: Ways) -> dict[str, int]:
     return {rule: found for rule, (_, found) in answers.items()}
 
 
-def _fastest(ways: Ways, timed: Callable[[Count], list[float]]) -> dict[Key, Count]:
+def fastest(ways: Ways, timed: Callable[[Count], list[float]]) -> dict[Key, Count]:
     """Of each engine and rule the way with the least median."""
     return {
         key: counts[0] if len(counts) == 1 else min(counts, key=lambda way: float(np.median(timed(way))))
@@ -141,7 +141,7 @@ def _fastest(ways: Ways, timed: Callable[[Count], list[float]]) -> dict[Key, Cou
     }
 
 
-def _sampled(ways: dict[Key, Count], timed: Callable[[Count], list[float]], rounds: int) -> Samples:
+def sampled(ways: dict[Key, Count], timed: Callable[[Count], list[float]], rounds: int) -> Samples:
     """Every way timed once a round, one engine after another for each rule, and the other way round in the next."""
     engines = list(dict.fromkeys(engine for engine, _ in ways))
     samples: Samples = defaultdict(list)
@@ -160,7 +160,7 @@ def _figures(
 ) -> dict[str, Any]:
     ours = Segdex.name
     queries = [_query(rule, answers[rule.name], hot, cold, slow) for rule in rules]
-    hot_ratios, cold_ratios = _ratios(rules, hot, hot, Roaring.name), _ratios(rules, cold, cold, Roaring.name)
+    hot_ratios, cold_ratios = ratios(rules, hot, hot, Roaring.name), ratios(rules, cold, cold, Roaring.name)
     figures = {
         "hot_p50_us": _percentile(hot, ours, 50),
         "hot_p99_us": _percentile(hot, ours, 99),
@@ -171,7 +171,7 @@ def _figures(
         "vs_pyroaring_worst": round(min(hot_ratios + cold_ratios), 3),
     }
     for engine in dict.fromkeys(engine for engine, _ in slow):
-        figures[f"vs_{engine}"] = geometric_mean(_ratios(rules, slow, hot, engine))
+        figures[f"vs_{engine}"] = geometric_mean(ratios(rules, slow, hot, engine))
     return {**figures, "queries": queries}
 
 
@@ -190,7 +190,8 @@ def _median(samples: Samples, engine: str, rule: Rule) -> float:
     return round(float(np.median(samples[engine, rule.name])), 2)
 
 
-def _ratios(rules: Sequence[Rule], theirs: Samples, ours: Samples, engine: str) -> list[float]:
+def ratios(rules: Sequence[Rule], theirs: Samples, ours: Samples, engine: str) -> list[float]:
+    """For each rule the median time of *engine* / that of segdex."""
     return [float(np.median(theirs[engine, rule.name]) / np.median(ours[Segdex.name, rule.name])) for rule in rules]
 
 

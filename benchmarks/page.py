@@ -2,9 +2,10 @@
 
     scripts/performance FOLDER [--page FILE] [--quick]
 
-FOLDER has the files, whatever their names are: one a benchmark, of `counts` one an order. What stands between the
-markers ``<!-- NAME -->`` and ``<!-- end of NAME -->`` is written anew, and plots go into the folder that is named like
-the page, as SVG. A benchmark without a file is "not measured yet". Quick runs are refused without ``--quick``.
+FOLDER has the files, whatever their names are: one a benchmark, of `counts` and `thresholds` one an order. What stands
+between the markers ``<!-- NAME -->`` and ``<!-- end of NAME -->`` is written anew, and plots go into the folder that is
+named like the page, as SVG. A benchmark without a file is "not measured yet". Quick runs are refused without
+``--quick``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ Plots: TypeAlias = dict[str, str]
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 NOT_YET = "Not measured yet.\n"
 ORDERS = ("ordered", "aged", "random")
+BY_ORDER = ("counts", "thresholds")
+"""The benchmarks that have one file an order."""
 
 
 class PageError(Exception):
@@ -55,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def read(folder: Path, quick: bool) -> dict[str, list[Figures]]:
-    """The figures in *folder* by benchmark; of counts in the order of `ORDERS`, of others one.
+    """The figures in *folder* by benchmark; of `BY_ORDER` in the order of `ORDERS`, of others one.
 
     Raises:
         PageError: a file holds no figures, or two hold the same, or those of a quick run.
@@ -66,7 +69,7 @@ def read(folder: Path, quick: bool) -> dict[str, list[Figures]]:
     for path in sorted(folder.glob("*.json")):
         try:
             figures = json.loads(path.read_text(encoding="utf-8"))
-            key = figures["benchmark"], figures["order"] if figures["benchmark"] == "counts" else ""
+            key = figures["benchmark"], figures["order"] if figures["benchmark"] in BY_ORDER else ""
         except (ValueError, TypeError, KeyError) as error:
             raise PageError(f"{path} holds no figures of a benchmark") from error
         if figures.get("quick") and not quick:
@@ -162,11 +165,15 @@ COUNTS = {
 
 
 def counts(files: list[Figures]) -> tuple[str, Plots]:
+    return _by_order(files, COUNTS), {f"counts-{each['order']}": _by_rule(each) for each in files}
+
+
+def _by_order(files: list[Figures], titles: Mapping[str, str]) -> str:
+    """The figures that any file has, a column for each order."""
     rows = [
-        [title, *(each.get(key) for each in files)] for key, title in COUNTS.items() if any(key in f for f in files)
+        [title, *(each.get(key) for each in files)] for key, title in titles.items() if any(key in f for f in files)
     ]
-    text = where(files[0]) + table(["", *(each["order"] for each in files)], rows)
-    return text, {f"counts-{each['order']}": _by_rule(each) for each in files}
+    return where(files[0]) + table(["", *(each["order"] for each in files)], rows)
 
 
 def _by_rule(figures: Figures) -> str:
@@ -183,6 +190,53 @@ def _by_rule(figures: Figures) -> str:
     ]
     title = f"One count of each rule, customers {figures['order']}"
     return curves(title, Axis("rules, by the time of segdex"), Axis("µs", log=True), series)
+
+
+THRESHOLDS = {
+    "alone_p50_us": "a comparison alone, prepared, cold, median, µs",
+    "alone_p99_us": "99th percentile, µs",
+    "alone_hot_p50_us": "hot, median, µs",
+    "alone_hot_p99_us": "99th percentile, µs",
+    "combined_p50_us": "combined, prepared, cold, median, µs",
+    "combined_p99_us": "99th percentile, µs",
+    "combined_hot_p50_us": "hot, median, µs",
+    "combined_hot_p99_us": "99th percentile, µs",
+    "first_alone_p50_us": "first count of a text, alone, median, µs",
+    "first_alone_p99_us": "99th percentile, µs",
+    "first_combined_p50_us": "combined, median, µs",
+    "first_combined_p99_us": "99th percentile, µs",
+    "vs_polars": "times Polars",
+    "vs_duckdb": "times DuckDB",
+    "vs_numpy": "times numpy",
+}
+SHAPES = {
+    "rules": "rules",
+    "cold_us": "cold, µs",
+    "cold_most_us": "slowest",
+    "hot_us": "hot, µs",
+    "hot_most_us": "slowest",
+    "first_us": "first, µs",
+    "first_most_us": "slowest",
+}
+
+
+def thresholds(files: list[Figures]) -> tuple[str, Plots]:
+    text = _by_order(files, THRESHOLDS)
+    for each in files:
+        rows = [[shape["name"], *(shape[key] for key in SHAPES)] for shape in each["shapes"]]
+        text += "\n" + table([f"customers {each['order']}", *SHAPES.values()], rows)
+    return text, {f"thresholds-{each['order']}": _by_open(each) for each in files}
+
+
+def _by_open(figures: Figures) -> str:
+    """Every combined rule by the share of customers whom its sets leave to its comparisons."""
+    queries = [query for query in figures["queries"] if query["shape"] != "alone"]
+    kinds = {"cold": "cold_us", "hot": "hot_us", "first": "first_us"}
+    series = [
+        Series(name, [(query["open"], query[key]) for query in queries], joined=False) for name, key in kinds.items()
+    ]
+    title = f"One count of each combined rule, customers {figures['order']}"
+    return curves(title, Axis("share of customers left to comparisons", log=True), Axis("µs", log=True), series)
 
 
 def threads(files: list[Figures]) -> tuple[str, Plots]:
@@ -288,6 +342,7 @@ def _roof(figures: Figures) -> str:
 
 SECTIONS: dict[str, Callable[[list[Figures]], tuple[str, Plots]]] = {
     "counts": counts,
+    "thresholds": thresholds,
     "threads": threads,
     "startup": startup,
     "bitmaps": bitmaps,

@@ -15,7 +15,7 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -219,15 +219,20 @@ class _Way:
         self.ways = ways
 
 
+_TABLES: dict[str, Callable[[pa.Table], Any]] = {"polars": Polars, "duckdb": DuckDB, "chdb": ChDB}
+
+
 @contextmanager
-def tables(columns: Columns, table: pa.Table) -> Iterator[tuple[list[Engine], list[str]]]:
-    """The engines that scan, and the names of those that are not installed."""
+def tables(
+    columns: Columns, table: pa.Table, names: Sequence[str] = tuple(_TABLES)
+) -> Iterator[tuple[list[Engine], list[str]]]:
+    """The engines that scan, numpy and those of *names*, and the names of those that are not installed."""
     engines: list[Engine] = [Numpy(columns)]
     absent = []
     with ExitStack() as stack:
-        for name, make in {"polars": Polars, "duckdb": DuckDB, "chdb": ChDB}.items():
+        for name in names:
             try:
-                made: Any = make(table)
+                made = _TABLES[name](table)
             except ImportError:
                 absent.append(name)
                 continue

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyroaring import BitMap
 
+import segdex
 from benchmarks import (
     bitmaps,
     conditions,
@@ -30,6 +31,7 @@ from benchmarks import (
     startup,
     svg,
     threads,
+    thresholds,
 )
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.peers import Count
@@ -52,6 +54,11 @@ KEYS = {
     "roofline": {"l2_gb_s", "l3_gb_s", "memory_gb_s", "checked"},
     "startup": {
         "first_count_s", "imports_s", "open_s", "rule_s", "rss_mb", "index_rss_mb", "snapshot_mb", "checked",
+    },
+    "thresholds": {
+        "alone_p50_us", "alone_p99_us", "combined_p50_us", "combined_p99_us", "alone_hot_p50_us", "alone_hot_p99_us",
+        "combined_hot_p50_us", "combined_hot_p99_us", "first_p50_us", "first_p99_us", "vs_polars", "vs_duckdb",
+        "alone_at_edges", "combined_at_edges", "checked",
     },
     "threads": {"throughput_ratio", "pyroaring_throughput_ratio", "machine_throughput_ratio", "checked"},
 }  # fmt: skip
@@ -155,6 +162,70 @@ def test_options_are_refused_where_they_mean_nothing(
     with pytest.raises(SystemExit, match="2"):
         main(["import", option, value])
     assert f"takes no {option}" in capsys.readouterr().err
+
+
+# --- thresholds --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def drawn(columns: customers.Columns) -> list[thresholds.Drawn]:
+    return list(thresholds.draw(columns, thresholds.Effort()))
+
+
+def test_thresholds_are_of_every_column_and_kind(drawn: list[thresholds.Drawn]) -> None:
+    assert [len([each for each in drawn if (each.shape == "alone") == alone]) for alone in (True, False)] == [100, 200]
+    assert len({each.rule.name for each in drawn}) == 300
+    assert {each.shape for each in drawn} == {"alone", *thresholds.SHAPES}
+    alone = [each.rule.where for each in drawn if each.shape == "alone"]
+    assert {leaf.column for each in alone for leaf in conditions.leaves(each)} == set(customers.NUMBERS)
+    assert {each.text.split()[1] for each in alone if isinstance(each, conditions.Leaf)} == set(thresholds.OPERATORS)
+    assert 0 < sum(each.at_edges for each in drawn) < 100
+
+
+def test_thresholds_are_answered_as_by_masks(drawn: list[thresholds.Drawn], columns: customers.Columns) -> None:
+    sources = {"customers": customers.batches(columns)}
+    index = segdex.build(customers.SCHEMA, as_of=customers.AS_OF, sources=sources)
+    for each in drawn:
+        assert index.count(each.rule.text) == conditions.count_mask(each.rule.where, columns), each.rule.text
+        if each.shape == "alone":  # at edges there are labels, nobody, or all whose value is known
+            assert each.at_edges != ("from" in index.explain(each.rule.text).rewritten), each.rule.text
+    for text in thresholds.others():
+        index.count(text)
+
+
+def test_the_share_that_is_left_to_comparisons() -> None:
+    a, b, c = (np.arange(8) % n == 0 for n in (2, 3, 4))
+    shares = {shape: thresholds._open(shape, [a, b, c]) for shape in thresholds.SHAPES}
+    assert shares["two comparisons"] == shares["either of two comparisons"] == 1
+    assert shares["and a set"] == shares["without a set"] == shares["or a set"] == 0.5
+    assert (shares["and two sets"], shares["and either of two"]) == (0.25, 0.625)
+    assert shares["and two, without a third"] == 0.125
+
+
+@pytest.mark.parametrize(
+    ("first", "ours", "polars", "problem"),
+    [
+        (4, 3, 3, "numpy counts 3, segdex, first 4"),
+        (3, 4, 3, "numpy counts 3, segdex 4"),
+        (3, 3, 4, "numpy counts 3, polars 4"),
+    ],
+)
+def test_a_wrong_answer_to_a_threshold_is_an_error(
+    first: int,
+    ours: int,
+    polars: int,
+    problem: str,
+    drawn: list[thresholds.Drawn],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("timed")
+
+    monkeypatch.setattr(measuring, "_timed", never)
+    firsts = {each.rule.name: (first, 1.0) for each in drawn}
+    peers = [Stub("numpy", 3), Stub("polars", polars)]
+    with pytest.raises(measuring.WrongAnswerError, match=problem):
+        thresholds.compare(drawn, firsts, Stub("segdex", ours), peers, int, thresholds.QUICK)
 
 
 # --- threads -----------------------------------------------------------------------------------------------------
@@ -325,6 +396,11 @@ def figures_of(name: str, **more: object) -> page.Figures:
         case "counts":
             query = {"hot_us": 1.5, "cold_us": 20.0, "pyroaring_hot_us": 3.0, "pyroaring_cold_us": 0.0}
             found |= {**dict.fromkeys(page.COUNTS, 2.5), "order": "aged", "queries": [query, query]}
+        case "thresholds":
+            query = {"open": 0.5, "cold_us": 20.0, "hot_us": 1.5, "first_us": 300.0}
+            found |= {**dict.fromkeys(page.THRESHOLDS, 2.5), "order": "aged"}
+            found |= {"shapes": [{**dict.fromkeys(page.SHAPES, 2.5), "name": "and a set"}]}
+            found |= {"queries": [{"shape": "alone"}, {"shape": "and a set", **query}, {"shape": "or a set", **query}]}
         case "threads":
             for prefix in ("", "pyroaring_", "machine_"):
                 found |= {f"{prefix}counts_per_s": [1000, 1900], f"{prefix}throughput_ratio": 1.9}
