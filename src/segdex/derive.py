@@ -22,7 +22,7 @@ from segdex.query.execute import Executor
 from segdex.schema.catalog import Catalog
 from segdex.schema.model import Band
 from segdex.schema.types import ValueType
-from segdex.values.column import Column, Ints
+from segdex.values.column import Column, Ints, distinct
 from segdex.values.family import Family
 
 RANKED = ("integer", "number", "date", "time")
@@ -91,7 +91,8 @@ class _Derivation:
     """
 
     def __init__(self, catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...]) -> None:
-        self.values: dict[str, Values] = dict(tables.attributes)
+        self.values: dict[str, Values] = {}
+        self._dictionaries: dict[str, Column] = {}
         self.predicates: dict[PredicateName, Predicate] = {}
         self._ranks: dict[str, Ranks] = {}
         self._fitted: dict[str, tuple[int | float, ...]] = {}
@@ -104,6 +105,7 @@ class _Derivation:
             key_source=lambda: tables.keys,
             universe=hot.everyone(len(tables.keys)),
             values=self.values,
+            dictionaries=self._dictionaries,
             events=tables.events,
             predicates=self.predicates,
             ranks=self._ranks,
@@ -111,19 +113,28 @@ class _Derivation:
             order=order,
         )
         self._executor = Executor(self.generation)
+        for name, column in tables.attributes.items():
+            self._put(name, column)
 
     def compute(self, name: str) -> None:
         """The values of *name*; those of everything that it uses are there."""
         schema = self.generation.catalog.schema
         if name in schema.metrics:
             try:
-                self.values[name] = compute(schema.metrics[name], self._executor.customers.source())
+                self._put(name, compute(schema.metrics[name], self._executor.customers.source()))
             except LimitError as error:
                 raise error.at(f"metrics.{name}") from None
         elif name in schema.bands:
-            self.values[name], self._fitted[name] = _banded(schema.bands[name], self._executor, self.values)
+            banded, self._fitted[name] = _banded(schema.bands[name], self._executor, self.values)
+            self._put(name, banded)
         elif name in schema.stages:
-            self.values[name] = _staged(name, self._executor)
+            self._put(name, _staged(name, self._executor))
+
+    def _put(self, name: str, value: Values) -> None:
+        self.values[name] = value
+        column = value.column if isinstance(value, Family) else value
+        if column.dictionary is not None:
+            self._dictionaries[name] = distinct(column)
 
     def rank(self, name: str) -> None:
         """The ranks of a column; all bands over it are there."""

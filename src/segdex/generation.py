@@ -48,6 +48,8 @@ class Generation:
         key_source: gives the customers' keys by dense id; a rule needs none, so they are read when first asked for.
         universe: the customers that exist.
         values: attributes, metrics, bands and stages by name, one value a customer (or a family).
+        dictionaries: of each name whose values are strings, these, each once, as a column; a rule over labels needs no
+            more of a name, and so no value of any customer is read for it.
         events: the rows of each stream.
         predicates: the precomputed sets, each within the universe.
         ranks: what answers ranges of values, for attributes and metrics of numbers, dates and times.
@@ -63,6 +65,7 @@ class Generation:
     key_source: Callable[[], Keys]
     universe: Predicate
     values: Mapping[str, Values]
+    dictionaries: Mapping[str, Column]
     events: Mapping[str, Events]
     predicates: Mapping[PredicateName, Predicate]
     ranks: Mapping[str, Ranks]
@@ -76,13 +79,10 @@ class Generation:
 
     def labels(self, name: str) -> tuple[str, ...] | None:
         """The labels for which *name* has precomputed sets, in their order; None where it has none."""
-        held = self.values.get(name)
-        if held is None or PredicateName(name) not in self.predicates:
+        if name not in self.dictionaries or PredicateName(name) not in self.predicates:
             return None
-        column = held.column if isinstance(held, Family) else held
-        if column.dictionary is None or len(column.dictionary) > MOST_LABELS:
-            return None
-        return tuple(column.dictionary.to_pylist())
+        distinct = self.dictionaries[name].dictionary
+        return None if distinct is None or len(distinct) > MOST_LABELS else tuple(distinct.to_pylist())
 
 
 MOST_LABELS = 4096

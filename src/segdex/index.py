@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import os
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -14,25 +12,26 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from segdex.bitmap import kernels_evaluate, roaring
+from segdex.arguments import bytes_of, folder_of, is_one_key, moment_of, purposes_of
 from segdex.bitmap import predicate as hot
-from segdex.bitmap.program import Program
+from segdex.bitmap import roaring
 from segdex.bitmap.roaring import BitMap
 from segdex.derive import Progress, derive
-from segdex.errors import ArgumentError, ClosedError, RuleError, listed, nearest
+from segdex.errors import ArgumentError, ClosedError, RuleError
 from segdex.generation import Generation
 from segdex.query import collect
 from segdex.query.advice import leaves, warnings
 from segdex.query.aggregate import Aggregate, aggregate
-from segdex.query.bind import All, Bound, Some, Without
+from segdex.query.bind import Bound, Some
 from segdex.query.collect import CountBy, Customer
 from segdex.query.estimate import Estimate
-from segdex.query.execute import Executor, Plan
+from segdex.query.execute import Executor
 from segdex.query.explain import Check, Explanation
 from segdex.query.formula import told
+from segdex.query.prepared import Query, Suppression
 from segdex.query.remember import Remembered
 from segdex.query.trace import trace
-from segdex.query.workers import SPLIT_BYTES, Workers
+from segdex.query.workers import Workers
 from segdex.rules import nodes
 from segdex.rules.nodes import Rule
 from segdex.rules.text import read as read_rule
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 
 MOST_THREADS = 256
 RuleLike: TypeAlias = str | Rule
-Suppression: TypeAlias = bool | Sequence[str]
 Source: TypeAlias = Any
 
 MOST_TEXT_BYTES = 64 << 20
@@ -81,9 +79,9 @@ def build(
 
     if progress is not None and not callable(progress):
         raise ArgumentError("progress", found=type(progress).__name__, allowed="a function of a text and two numbers")
-    folder = None if out is None else _folder(out)
+    folder = None if out is None else folder_of(out)
     catalog = load(schema)
-    moment = _microseconds(as_of)
+    moment = moment_of(as_of)
     tables = read(catalog, sources, on_error=on_error, progress=progress)
     index = Index(derive(catalog, tables, moment, progress), report=tables.report)
     if folder is not None:
@@ -112,7 +110,7 @@ def open(
         CorruptError: a file is damaged.
         VersionError: a file was written by a newer segdex.
     """
-    folder = _folder(path)
+    folder = folder_of(path)
     if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= MOST_THREADS:
         raise ArgumentError("threads", found=repr(threads), allowed=f"1 to {MOST_THREADS}")
     limit = None if memory_limit is None else bytes_of(memory_limit)
@@ -250,7 +248,7 @@ class Index:
     def contains(self, rule: RuleLike, key: Any) -> Any:
         """Whether *rule* holds for the customer with *key*; for a list of keys, a list. Unknown keys: False."""
         plan, executor = self.prepare(rule).plan(), self._running()
-        if _is_one(key):
+        if is_one_key(key):
             at = self._dense(key)
             return at >= 0 and plan.program.contains(at)
         members = executor.members_of(plan)
@@ -259,7 +257,7 @@ class Index:
     def segments_of(self, key: Any) -> Any:
         """The names of the segments that a customer is in; for a list of keys, a list. Unknown keys: none."""
         executor = self._running()
-        if _is_one(key):
+        if is_one_key(key):
             at = self._dense(key)
             return collect.segments_of(at, executor) if at >= 0 else ()
         return [
@@ -273,7 +271,7 @@ class Index:
             ArgumentError: no customer has this key.
         """
         executor = self._running()
-        if not _is_one(key):
+        if not is_one_key(key):
             dense = executor.generation.keys.lookup(key)
             return [self._customer(int(at), executor) for at in dense]
         return self._customer(self._dense(key), executor)
@@ -336,7 +334,7 @@ class Index:
 
     def ids(self, keys: Any) -> BitMap:
         """The dense ids of *keys*; keys that no customer has are left out."""
-        found = self._running().generation.keys.lookup([keys] if _is_one(keys) else keys)
+        found = self._running().generation.keys.lookup([keys] if is_one_key(keys) else keys)
         return roaring.from_ids(found[found >= 0])
 
     def check(self, rule: RuleLike) -> Check:
@@ -428,7 +426,7 @@ class Index:
             StorageError: the operating system refused; what was there before still is.
         """
         generation = self._running().generation
-        number = generations.save(generation, _folder(path))
+        number = generations.save(generation, folder_of(path))
         if number != generation.number:  # from now on this index says what whoever opens the folder says
             self._executor = Executor(dataclasses.replace(generation, number=number), self._memory_limit)
 
@@ -460,7 +458,7 @@ class Index:
         """The customers that *suppression* leaves out, None where there are no such segments."""
         held = {name: segment.suppression for name, segment in self.schema.segments.items() if segment.suppression}
         if not isinstance(suppression, bool):
-            wanted = _purposes(suppression, {purpose for purposes in held.values() for purpose in purposes})
+            wanted = purposes_of(suppression, {purpose for purposes in held.values() for purpose in purposes})
             held = {name: purposes for name, purposes in held.items() if wanted & set(purposes)}
         binder = self._running().binder
         parts = tuple(binder.bind_checked(nodes.Segment(name)) for name in held)
@@ -470,151 +468,14 @@ class Index:
         return isinstance(rule, nodes.Segment) and bool(self.schema.segments[rule.name].suppression)
 
     def _dense(self, key: Any) -> int:
-        if not _is_one(key):
+        if not is_one_key(key):
             raise ArgumentError("not a key", found=type(key).__name__, allowed="a string or an integer")
         return int(self._running().generation.keys.lookup([key])[0])
-
-
-class Query:
-    """A rule, parsed and bound to an index; made by `Index.prepare`. Safe to use from many threads."""
-
-    __slots__ = ("_index", "_planned", "_ready", "_suppressed", "bound", "rule")
-
-    def __init__(self, index: Index, rule: Rule, bound: Bound) -> None:
-        self._index = index
-        self.rule = rule
-        self.bound = bound
-        # Each is replaced as a whole, so that a thread sees a plan with the executor that it belongs to.
-        self._planned: tuple[Executor | None, Plan | None] = (None, None)
-        self._suppressed: tuple[Suppression, Executor, Plan] | None = None
-        self._ready: _Ready = (None, None, _not_ready, 0, 0, 0)
-
-    def count(self, *, suppression: Suppression = False) -> int:
-        """How many customers the rule holds for, exactly."""
-        if suppression is False:
-            # Straight to the kernel: where caches are cold, each call of a Python function on the way takes 4 us.
-            # The program is among the locals so that it lives while the kernel reads it.
-            executor, _program, count, address, chunks, outside = self._ready
-            if executor is not None and executor is self._index._executor:
-                return count(address, 0, chunks) - outside
-            self.plan()
-            planned_by, plan = self._planned
-            assert plan is not None
-            workers = self._index._workers
-            if plan.told is not None:
-                self._ready = planned_by, None, _told, plan.told, 0, 0
-            elif workers is not None and plan.program.payload_bytes >= SPLIT_BYTES:
-                return workers.count(plan.program)
-            else:
-                program = plan.program  # read once: two threads may both have made one
-                self._ready = planned_by, program, kernels_evaluate.count.compile(), *program.place
-            return plan.count()
-        return self.plan(suppression).count()
-
-    def bitmap(self, *, suppression: Suppression = False) -> BitMap:
-        """The dense ids of the customers that the rule holds for; the caller's own set."""
-        plan = self.plan(suppression)
-        return roaring.to_bitmap(self._index._running().members_of(plan))
-
-    def plan(self, suppression: Suppression = False) -> Plan:
-        """How the rule is answered, made once a generation."""
-        executor = self._index._running()
-        if suppression is False:
-            planned_by, plan = self._planned
-            if plan is None or planned_by is not executor:
-                plan = executor.plan(self.bound)
-                self._planned = executor, plan
-            return plan
-        held = self._suppressed
-        if held is not None and held[0] == suppression and held[1] is executor:
-            return held[2]
-        left_out = self._index._suppressing(suppression)
-        plan = executor.plan(self.bound if left_out is None else All((self.bound, Without(left_out))))
-        kept = suppression if isinstance(suppression, bool) else tuple(suppression)
-        self._suppressed = kept, executor, plan
-        return plan
-
-    def __repr__(self) -> str:
-        return f"<segdex.Query {self.rule}>"
-
-
-_Ready: TypeAlias = tuple[Executor | None, Program | None, Callable[[int, int, int], int], int, int, int]
-"""Whose plan, its program, the kernel, and what it is called with: address, chunks, and what to take off the result."""
-
-
-def _told(count: int, _first: int, _last: int) -> int:
-    return count
-
-
-def _not_ready(_address: int, _first: int, _last: int) -> int:
-    raise AssertionError("the query is not planned")
-
-
-_UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
-
-
-def bytes_of(size: int | str) -> int:
-    """A number of bytes, given as such or as text.
-
-    >>> bytes_of("1.5GiB")
-    1610612736
-    """
-    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?) ?([A-Za-z]*)", size) if isinstance(size, str) else None
-    if found is not None and found[2] in _UNITS:
-        return int(float(found[1]) * _UNITS[found[2]])
-    if isinstance(size, int) and not isinstance(size, bool) and size >= 0:
-        return size
-    raise ArgumentError("memory_limit", found=repr(size), allowed='a number of bytes, or text: "2GiB"')
-
-
-def _folder(path: str | Path) -> Path:
-    """*path*, unless no folder can have it."""
-    allowed = "the path of a folder"
-    try:
-        given = os.fspath(path)
-        usable = isinstance(given, str) and given != "" and b"\0" not in os.fsencode(given)
-    except TypeError:
-        raise ArgumentError("path", found=type(path).__name__, allowed=allowed) from None
-    except UnicodeEncodeError:
-        usable = False
-    if not usable:
-        raise ArgumentError("path", found=ascii(path), allowed=allowed)
-    return Path(given)
 
 
 def _texts() -> Remembered[Query]:
     # Nodes take some thirty times the bytes of their text (lists of short strings), and a short rule about 2 KiB.
     return Remembered(MOST_TEXT_BYTES, lambda held: 2048 + 32 * len(str(held.rule)))
-
-
-def _is_one(key: Any) -> bool:
-    return isinstance(key, str | int | np.integer) and not isinstance(key, bool)
-
-
-def _purposes(suppression: Sequence[str], known: set[str]) -> set[str]:
-    if isinstance(suppression, str | bytes) or not isinstance(suppression, Sequence | set | frozenset):
-        raise ArgumentError("suppression", found=repr(suppression), allowed="True, False or a list: ['email']")
-    for purpose in suppression:
-        if not isinstance(purpose, str) or purpose not in known:
-            hint = nearest(str(purpose), known)
-            raise ArgumentError(
-                "no suppression segment has this purpose", found=repr(purpose), allowed=listed(known), hint=hint
-            )
-    return set(suppression)
-
-
-def _microseconds(as_of: str | dt.datetime | None) -> int:
-    if as_of is None:
-        return clock.to_microseconds(dt.datetime.now(dt.UTC))
-    try:
-        moment = dt.datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
-    except ValueError:
-        moment = None
-    if not isinstance(moment, dt.datetime):
-        raise ArgumentError("as_of is no time", found=repr(as_of), allowed="ISO 8601 with a zone: 2026-06-30T00:00:00Z")
-    if moment.tzinfo is None:
-        raise ArgumentError("as_of has no zone", found=repr(as_of), hint="end it in Z, or in an offset: +05:30")
-    return clock.to_microseconds(moment)
 
 
 __all__ = ["Index", "Query", "build", "open"]

@@ -108,11 +108,25 @@ def test_many_rules_chunk_by_chunk(large: segdex.Index, monkeypatch: pytest.Monk
     assert large.counts(rules, suppression=True) == expected
 
 
+def test_a_rule_that_is_asked_again_has_its_ranges_made_sets(large: segdex.Index) -> None:
+    query = large.prepare("points between 1234 and 6789 and yes = true and not points > 5000")
+    expected = len(large.bitmap(query.rule))
+    assert query.plan().has_ranges
+    before = large.stats().remembered
+    assert [query.count() for _ in range(4)] == [expected] * 4
+    assert not query.plan().has_ranges
+    assert large.stats().remembered > before
+    assert len(query.bitmap()) == query.count(suppression=True) == expected
+    again = large.prepare("points between 1234 and 6789 and not points > 5000 or yes = true")
+    assert not again.plan().has_ranges, "the sets are remembered for other rules"
+    assert again.count() == len(again.bitmap())
+
+
 @pytest.mark.parametrize("threads", [2, 3, 7])
 def test_one_count_on_several_threads(large: segdex.Index, threads: int, tmp_path: Path,
                                       monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     large.save(tmp_path / "index")
-    monkeypatch.setattr("segdex.index.SPLIT_BYTES", 0)
+    monkeypatch.setattr("segdex.query.prepared.SPLIT_BYTES", 0)
     rules = ["yes = true and letter = 'a'", "not yes = true and not letter = 'a'", "points > 55 and yes = true"]
     with segdex.open(tmp_path / "index", threads=threads) as index:
         for rule in rules:

@@ -11,6 +11,7 @@ from segdex.jit import helper, kernel, octets_within, popcount, shorts_at, signe
 _CHUNK = 65_536
 _MOST_ARRAY = 511
 _WORDS = 1024
+_MANY = 64
 _CARDINALITY, _CARDINALITY_BITS, _LINE_BYTES = (1 << 24) - 1, 24, 64
 
 # A range, in words after its directory: where the codes are in memory, how many times 64 customers there are, the
@@ -102,11 +103,18 @@ def store_range(at: Any, chunk: int, among: int, out: int) -> int:
     """Write which ids of a chunk are in a range, and count them; only ids in the bitset *among* are looked at."""
     survivors, y = words_at(among, _WORDS), words_at(out, _WORDS)
     codes = at[CODES] + chunk * _CHUNK
-    found = 0
+    words = min(_WORDS, at[WORDS] - chunk * _WORDS) if at[MORE] >= 0 else 0
+    asked = 0
     for i in range(_WORDS):
+        asked += survivors[i] != 0
+    found = 0
+    for i in range(words):
+        # To ask for each word pays where next to none survives; else the processor guesses wrong too often.
         word = np.uint64(0)
-        if survivors[i] and at[MORE] >= 0 and chunk * _WORDS + i < at[WORDS]:
+        if asked > _MANY or survivors[i]:
             word = octets_within(codes + 64 * i, at[FIRST], at[MORE]) & survivors[i]
         y[i] = word
         found += popcount(word)
+    for i in range(words, _WORDS):
+        y[i] = np.uint64(0)
     return found + add_rest(at[REST], chunk, among, out)

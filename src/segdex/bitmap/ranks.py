@@ -193,7 +193,8 @@ def range_of(ranks: Ranks, low: Bound, high: Bound) -> Range:
     chunks = chunks_of(count)
     words = aligned_words(-(-chunks // LINE_WORDS) * LINE_WORDS + RANGE_WORDS)
     begin, end = ranks.within(low, high)
-    rest = from_ids(ranks.places[:0], count)
+    cut = ranks.places[:0]
+    more, whole = -1, 0
     if begin < end:
         first = int(np.searchsorted(ranks.ends, begin, "right"))  # the class that has the first of them
         last = int(np.searchsorted(ranks.starts, end, "left")) - 1
@@ -205,11 +206,10 @@ def range_of(ranks: Ranks, low: Bound, high: Bound) -> Range:
         else:
             before = ranks.places[begin : ranks.starts[whole_first]]
             cut = np.concatenate([before, ranks.places[ranks.ends[whole_last] : end]])
-        rest = from_ids(np.sort(cut), count)
-        more = max(whole_last - whole_first, -1)
-        words[-RANGE_WORDS:].view(np.int64)[:] = (
-            ranks.codes.ctypes.data, len(ranks.codes) // 64, 1 + whole_first, more, rest.address,
-        )  # fmt: skip
+        more, whole = max(whole_last - whole_first, -1), 1 + whole_first
+    rest = from_ids(np.sort(cut), count)
+    place = (ranks.codes.ctypes.data, len(ranks.codes) // 64, whole, more, rest.address)
+    words[-RANGE_WORDS:].view(np.int64)[:] = place
     words.flags.writeable = False
     return Range(words, chunks, end - begin, ranks, rest)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 
-import numpy as np
-
 from segdex.errors import LimitError
 from segdex.generation import Generation, Values
 from segdex.metrics.compute import Source, compute
@@ -102,9 +100,8 @@ class Distinct:
     """The distinct strings of one name as items: which of them satisfy a rule about that name."""
 
     def __init__(self, column: Column, customers: Customers) -> None:
-        assert column.dictionary is not None
-        self._column = Column(column.type, np.arange(len(column.dictionary), dtype=np.int32), column.dictionary)
-        self.count = len(column.dictionary)
+        self._column = column
+        self.count = len(column)
         self.as_of = customers.as_of
         self.zone = customers.zone
 

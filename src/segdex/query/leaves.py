@@ -67,11 +67,11 @@ def leaf_formula(rule: nodes.Rule, generation: Generation, customers: Customers)
             pass
         case _:
             return None
-    held = generation.values.get(name)
     present = PredicateName(name)
-    if held is None or present not in generation.predicates:
+    if present not in generation.predicates:
         return None
-    if isinstance(held, Column) and isinstance(rule, nodes.Known | nodes.Missing):
+    kind = generation.catalog.types[name]
+    if not kind.family and isinstance(rule, nodes.Known | nodes.Missing):
         if not isinstance(rule.value, nodes.Name):
             return None  # arithmetic may be missing where its parts are known
         return Leaf(present) if isinstance(rule, nodes.Known) else Not(Leaf(present))
@@ -82,9 +82,9 @@ def leaf_formula(rule: nodes.Rule, generation: Generation, customers: Customers)
         return None
     if isinstance(rule, nodes.Has):
         return _tagged(rule, name, labels, generation)
-    if isinstance(held, Family):
-        return _banded(rule, name, category, held, generation, customers)
-    holds = masks.leaf(rule, Distinct(held, customers))
+    if kind.family:
+        return _banded(rule, name, category, generation, customers)
+    holds = masks.leaf(rule, Distinct(generation.dictionaries[name], customers))
     chosen = [label for label, is_in in zip(labels, holds, strict=True) if is_in]
     if min(len(chosen), len(labels) - len(chosen)) > MOST_UNITED:
         return None
@@ -118,9 +118,7 @@ def _less(whole: Formula, part: Formula) -> Formula:
 
 
 def _tagged(rule: nodes.Has, name: str, labels: tuple[str, ...], generation: Generation) -> Formula | None:
-    held = generation.values[name]
-    assert isinstance(held, Column)
-    wanted = dict.fromkeys(as_kept(held, rule.values).to_pylist())
+    wanted = dict.fromkeys(as_kept(generation.dictionaries[name], rule.values).to_pylist())
     known = set(labels)
     tags = [tag for tag in wanted if tag in known]
     if len(tags) > MOST_UNITED:
@@ -133,15 +131,16 @@ def _tagged(rule: nodes.Has, name: str, labels: tuple[str, ...], generation: Gen
 
 
 def _banded(
-    rule: nodes.Rule, name: str, category: str | None, bands: Family, generation: Generation, customers: Customers
+    rule: nodes.Rule, name: str, category: str | None, generation: Generation, customers: Customers
 ) -> Formula | None:
     """Members of bands of one category. The band of customers without a pair is not stored: it is what remains."""
     if isinstance(rule, nodes.Known | nodes.Missing) or category is None:
         return None
-    dictionary = bands.column.dictionary
-    assert dictionary is not None
-    labels = dictionary.to_pylist()
-    holds = masks.leaf(rule, Distinct(bands.column, customers))
+    bands = generation.values[name]
+    labels = generation.labels(name)
+    assert isinstance(bands, Family)
+    assert labels is not None
+    holds = masks.leaf(rule, Distinct(generation.dictionaries[name], customers))
     rest = labels[int(bands.rest)] if bands.rest >= 0 else None
     chosen = {label for label, is_in in zip(labels, holds, strict=True) if is_in}
     if rest is None or rest not in chosen:

@@ -22,7 +22,7 @@ from segdex.schema.types import ValueType
 from segdex.store import checks
 from segdex.store.container import Kind, Natural, Reader, Writer
 from segdex.store.lazy import Lazy
-from segdex.values.column import MISSING, Column
+from segdex.values.column import MISSING, Column, distinct
 from segdex.values.family import Family
 
 
@@ -211,6 +211,15 @@ class Decoder:
         place = self._place(f"{form.name}/offsets")
         checks.expect(len(made) == form.count, "two counts of the same strings", place, len(made), form.count)
         return made
+
+    def distinct(self, name: str, form: ColumnForm) -> Column:
+        """The strings of a coded column, each once; the column itself is not read."""
+        assert form.dictionary is not None
+        place = self._place(f"{name}/data")
+        checks.form(form.type, form.data, coded=True, tagged=form.items is not None, place=place)
+        strings = self.strings(form.dictionary)
+        checks.dictionary(strings, form.type, place)
+        return distinct(Column(form.type, np.empty(0, np.int32), strings))
 
     def column(self, name: str, form: ColumnForm, items: int) -> Column:
         """A column of *items* values."""

@@ -131,6 +131,12 @@ def decode(reader: Reader) -> Generation:
         name: partial(_read_values, decoder, name, form, count) for name, form in description.values.items()
     }
     held = Lazy(values)
+    coded = {name: form.column if isinstance(form, FamilyForm) else form for name, form in description.values.items()}
+    dictionaries: dict[str, Callable[[], Column]] = {
+        name: partial(decoder.distinct, joined("values", name), form)
+        for name, form in coded.items()
+        if form.dictionary is not None
+    }
     keys = Lazy({"keys": partial(decoder.keys, "keys", description.keys)})
     return Generation(
         catalog=_catalog(reader, description),
@@ -141,6 +147,7 @@ def decode(reader: Reader) -> Generation:
         key_source=partial(keys.__getitem__, "keys"),
         universe=_set(reader, "universe", count),
         values=held,
+        dictionaries=Lazy(dictionaries),
         events=Lazy(
             {name: partial(decoder.events, joined("events", name), form) for name, form in description.events.items()}
         ),

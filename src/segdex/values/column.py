@@ -95,3 +95,9 @@ def missing_of(dtype: np.dtype[np.generic]) -> int | float:
     if dtype == np.int32:
         return -1
     return MISSING if dtype == np.int64 else float("nan")
+
+
+def distinct(column: Column) -> Column:
+    """The strings of a column's dictionary, each once."""
+    assert column.dictionary is not None
+    return Column(column.type, np.arange(len(column.dictionary), dtype=np.int32), column.dictionary)

@@ -1,0 +1,117 @@
+"""A rule that is asked many times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+
+from segdex.bitmap import kernels_evaluate, roaring
+from segdex.bitmap.program import Program
+from segdex.bitmap.roaring import BitMap
+from segdex.query.bind import All, Bound, Without
+from segdex.query.execute import Executor, Plan
+from segdex.query.workers import SPLIT_BYTES, Workers
+from segdex.rules.nodes import Rule
+
+Suppression: TypeAlias = bool | Sequence[str]
+
+
+class Holder(Protocol):
+    """Who holds the generation that answers: the index."""
+
+    _executor: Executor | None
+    _workers: Workers | None
+
+    def _running(self) -> Executor:
+        """The executor, unless the index is closed."""
+        ...
+
+    def _suppressing(self, suppression: Suppression) -> Bound | None:
+        """The customers that *suppression* leaves out, None where there are no such segments."""
+        ...
+
+
+class Query:
+    """A rule, parsed and bound to an index; made by `Index.prepare`. Safe to use from many threads."""
+
+    __slots__ = ("_counted", "_index", "_planned", "_ready", "_suppressed", "bound", "rule")
+
+    def __init__(self, index: Holder, rule: Rule, bound: Bound) -> None:
+        self._index = index
+        self.rule = rule
+        self.bound = bound
+        # Each is replaced as a whole, so that a thread sees a plan with the executor that it belongs to.
+        self._planned: tuple[Executor | None, Plan | None] = (None, None)
+        self._suppressed: tuple[Suppression, Executor, Plan] | None = None
+        self._ready: _Ready = (None, None, _not_ready, 0, 0, 0)
+        self._counted: Plan | None = None
+
+    def count(self, *, suppression: Suppression = False) -> int:
+        """How many customers the rule holds for, exactly."""
+        if suppression is False:
+            # Straight to the kernel: where caches are cold, each call of a Python function on the way takes 4 us.
+            # The program is among the locals so that it lives while the kernel reads it.
+            executor, _program, count, address, chunks, outside = self._ready
+            if executor is not None and executor is self._index._executor:
+                return count(address, 0, chunks) - outside
+            return self._first_counts()
+        return self.plan(suppression).count()
+
+    def _first_counts(self) -> int:
+        """Count by the plan; a rule that is asked again has its ranges made sets, and is ready for the kernel."""
+        plan = self.plan()
+        if plan.told is None and self._counted is not plan and plan.has_ranges:
+            self._counted = plan
+            return plan.count()
+        executor, planned = self._planned
+        assert executor is not None
+        assert planned is not None
+        plan = executor.settled(planned)
+        self._planned = executor, plan
+        workers = self._index._workers
+        if plan.told is not None:
+            self._ready = executor, None, _told, plan.told, 0, 0
+        elif workers is not None and plan.program.payload_bytes >= SPLIT_BYTES:
+            return workers.count(plan.program)
+        else:
+            program = plan.program  # read once: two threads may both have made one
+            self._ready = executor, program, kernels_evaluate.count.compile(), *program.place
+        return plan.count()
+
+    def bitmap(self, *, suppression: Suppression = False) -> BitMap:
+        """The dense ids of the customers that the rule holds for; the caller's own set."""
+        plan = self.plan(suppression)
+        return roaring.to_bitmap(self._index._running().members_of(plan))
+
+    def plan(self, suppression: Suppression = False) -> Plan:
+        """How the rule is answered, made once a generation."""
+        executor = self._index._running()
+        if suppression is False:
+            planned_by, plan = self._planned
+            if plan is None or planned_by is not executor:
+                plan = executor.plan(self.bound)
+                self._planned = executor, plan
+            return plan
+        held = self._suppressed
+        if held is not None and held[0] == suppression and held[1] is executor:
+            return held[2]
+        left_out = self._index._suppressing(suppression)
+        plan = executor.plan(self.bound if left_out is None else All((self.bound, Without(left_out))))
+        kept = suppression if isinstance(suppression, bool) else tuple(suppression)
+        self._suppressed = kept, executor, plan
+        return plan
+
+    def __repr__(self) -> str:
+        return f"<segdex.Query {self.rule}>"
+
+
+_Ready: TypeAlias = tuple[Executor | None, Program | None, Callable[[int, int, int], int], int, int, int]
+"""Whose plan, its program, the kernel, and what it is called with: address, chunks, and what to take off the result."""
+
+
+def _told(count: int, _first: int, _last: int) -> int:
+    return count
+
+
+def _not_ready(_address: int, _first: int, _last: int) -> int:
+    raise AssertionError("the query is not planned")
