@@ -1,11 +1,15 @@
-"""Locks that a forked child can take: a thread that held one in the parent does not exist in the child."""
+"""Locks that a forked child can take, and what needs none: a thread that held one does not exist in the child."""
 
 from __future__ import annotations
 
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, overload
+
+T = TypeVar("T")
 
 
 class ForkLock:
@@ -41,3 +45,28 @@ def _renew() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew)
+
+
+class Once(Generic[T]):
+    """A property that is computed when it is first asked for, and kept; as a decorator.
+
+    Two threads may both compute it, and both get what the first one has put there. That of `functools` takes one lock
+    for all objects of a class in Python 3.11, which a thread may hold while another one forks.
+    """
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> T | Self:
+        if instance is None:
+            return self
+        value: T = instance.__dict__.setdefault(self._name, self._compute(instance))
+        return value

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,6 +23,7 @@ import numpy.typing as npt
 
 from segdex.bitmap import kernels_build
 from segdex.errors import CorruptError
+from segdex.forks import Once
 
 Words: TypeAlias = npt.NDArray[np.uint64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -51,12 +51,12 @@ class Predicate:
     words: Words
     chunks: int
 
-    @cached_property
+    @Once
     def cardinalities(self) -> Ints:
         """How many ids each chunk has, int64, shape (chunks,)."""
         return (self.words[: self.chunks] & np.uint64(_CARDINALITY)).astype(np.int64)
 
-    @cached_property
+    @Once
     def cardinality(self) -> int:
         """How many ids there are."""
         return int(self.cardinalities.sum())
@@ -66,7 +66,7 @@ class Predicate:
         """How many bytes the containers take."""
         return int(self.words.nbytes) - 8 * -(-self.chunks // LINE_WORDS) * LINE_WORDS
 
-    @cached_property
+    @Once
     def address(self) -> int:
         """Where the words are in memory; good as long as this object lives."""
         return int(self.words.ctypes.data)

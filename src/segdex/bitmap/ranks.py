@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -36,6 +35,7 @@ from segdex.bitmap.predicate import (
     from_ids,
 )
 from segdex.errors import CorruptError
+from segdex.forks import Once
 
 Values: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 Bound: TypeAlias = int | float
@@ -63,12 +63,12 @@ class Ranks:
     starts: Ints
     codes: Codes
 
-    @cached_property
+    @Once
     def ends(self) -> Ints:
         """Where each class ends in *places*."""
         return np.append(self.starts[1:], len(self.places))[: len(self.starts)]
 
-    @cached_property
+    @Once
     def bounds(self) -> tuple[Codes, Codes]:
         """The least and the greatest code of each chunk."""
         chunks = chunks_of(len(self.values))
@@ -128,12 +128,12 @@ class Range:
         """How many bytes of codes the chunks have that must be looked at, and of the rest."""
         return CHUNK * int((self.states == RANGE).sum()) + self.rest.payload_bytes
 
-    @cached_property
+    @Once
     def address(self) -> int:
         """Where the words are in memory; good as long as this object lives."""
         return int(self.words.ctypes.data)
 
-    @cached_property
+    @Once
     def states(self) -> Ints:
         """0, 65,536 or `RANGE` for each chunk."""
         return self.words[: self.chunks].astype(np.int64)

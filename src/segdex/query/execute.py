@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable, Sequence
-from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +17,7 @@ from segdex.bitmap.predicate import Ids, Predicate
 from segdex.bitmap.program import INPUT_TABLES, MOST_OPERANDS, Operand, Program, assemble, count_all
 from segdex.bitmap.ranks import RANGE, Range, range_of
 from segdex.errors import LimitError
+from segdex.forks import Once
 from segdex.generation import Generation, PredicateName
 from segdex.query.bind import All, Binder, Bound, Every, ForAny, Named, Some, Without, substitute
 from segdex.query.bind import Leaf as BoundLeaf
@@ -56,7 +56,7 @@ class Plan:
     _computed: Sets
     _executor: Executor
 
-    @cached_property
+    @Once
     def sets(self) -> Sets:
         """The predicate or range of each leaf; made when it is first needed, since to tell a count takes none."""
         return {leaf: self._executor.operand_of(leaf, self._computed) for leaf in leaves(self.formula)}
@@ -66,7 +66,7 @@ class Plan:
         """Whether ranges of values are among the sets."""
         return any(isinstance(operand, Range) for operand in self.sets.values())
 
-    @cached_property
+    @Once
     def program(self) -> Program:
         """What the kernels run."""
         return self._executor.program_of(self.formula, self.sets)

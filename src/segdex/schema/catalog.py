@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Set
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from segdex.forks import Once
 from segdex.schema import kinds
 from segdex.schema.model import Metric, Schema
 from segdex.schema.types import ValueType
@@ -64,15 +64,15 @@ class Catalog:
         """The type of a metric that was declared here or came from `segdex.schema.calls.metric_of`."""
         return kinds.metric_type(metric, self.fields.get(metric.stream or "", {}))
 
-    @functools.cached_property
+    @Once
     def _customers(self) -> Names:
         return Names("names of the schema", self.types)
 
-    @functools.cached_property
+    @Once
     def _rows(self) -> dict[str, Names]:
         return {name: Names(f"fields of stream {name!r}", held, name) for name, held in self.fields.items()}
 
-    @functools.cached_property
+    @Once
     def _transactions(self) -> dict[str, Names]:
         return {name: self._transactions_of(name) for name in self.fields}
 
