@@ -15,6 +15,7 @@ once, in ascending order of code; an item whose tags are missing holds the one c
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -32,7 +33,19 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Data: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.int64] | npt.NDArray[np.float64]
 
-BOOLEANS = pa.array(["false", "true"], pa.large_string())
+
+def texts(strings: Sequence[str]) -> pa.LargeStringArray:
+    """Strings as Arrow has them.
+
+    `pyarrow.array` imports pandas where that is installed, which takes longer than all else before a first count.
+    """
+    encoded = [string.encode() for string in strings]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.large_string(), len(encoded), buffers)
+
+
+BOOLEANS = texts(["false", "true"])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from segdex.rules.nodes import Comparison
 from segdex.schema.types import ValueType
 from segdex.values import clock, kernels
 from segdex.values.column import MISSING, Column, Data, Ints, Mask
+from segdex.values.column import texts as as_arrow
 from segdex.values.items import Items
 from segdex.values.operands import Constant, Day, Moment, floats
 
@@ -138,7 +139,11 @@ def _label(value: Constant) -> str:
 
 
 def _as_numpy(table: pa.BooleanArray) -> Mask:
-    return table.to_numpy(zero_copy_only=False).astype(np.bool_)  # type: ignore[no-any-return]
+    """Truth values without nulls, as numpy has them; `to_numpy` would import pandas where that is installed."""
+    if len(table) == 0:
+        return np.zeros(0, np.bool_)
+    bits = np.frombuffer(table.buffers()[1], np.uint8)
+    return np.unpackbits(bits, bitorder="little")[table.offset : table.offset + len(table)].view(np.bool_)
 
 
 def _by_table(column: Column, table: Mask) -> Mask:
@@ -172,7 +177,7 @@ def _order(column: Column) -> pa.LargeStringArray:
 
 def as_kept(column: Column, texts: Sequence[str]) -> pa.LargeStringArray:
     """Strings of a rule as the column keeps them: lowered where the column is folded."""
-    strings = pa.array(texts, pa.large_string())
+    strings = as_arrow(texts)
     return pc.utf8_lower(strings) if column.type.fold else strings
 
 
