@@ -240,20 +240,6 @@ def prefetch_inputs(program: Any, node: Any, table: Any, chunk: int) -> None:
 def count(address: int, first: int, last: int) -> int:
     """How many ids of the chunks *first* to *last* - 1 the program at *address* holds for; ids beyond the last
     customer are in no predicate, and count where the program holds for such ids."""
-    return count_chunks(address, first, last)
-
-
-@kernel("void(i8[:], i8, i8, OUT i8[:])")
-def count_many(addresses: Any, chunks: int, step: int, out: Any) -> None:
-    """Count several programs, a few chunks of all of them before the next few: what they share is still in a cache."""
-    for first in range(0, chunks, step):
-        for i in range(len(addresses)):
-            out[i] += count_chunks(addresses[i], first, min(first + step, chunks))
-
-
-@helper
-def count_chunks(address: int, first: int, last: int) -> int:
-    """What `count` says."""
     program = program_at(address)
     memory = np.empty(workspace_bytes(program), np.uint8)
     work = start(program, memory)
