@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +11,7 @@ import pyroaring
 
 from segdex.bitmap import portable, predicate
 from segdex.bitmap.predicate import Predicate
-from segdex.errors import ArgumentError, CorruptError
+from segdex.errors import ArgumentError
 from segdex.values.column import Mask
 
 BitMap: TypeAlias = pyroaring.BitMap
@@ -54,50 +53,6 @@ def from_ids(ids: npt.NDArray[Any]) -> BitMap:
 def to_ids(bitmap: BitMap) -> Ids:
     """The ids of a set, ascending, uint32."""
     return np.frombuffer(bitmap.to_array(), np.uint32) if bitmap else np.empty(0, np.uint32)
-
-
-def to_mask(bitmap: BitMap, count: int) -> Mask:
-    """A mask of *count* customers from a set of their ids."""
-    mask = np.zeros(count, np.bool_)
-    mask[to_ids(bitmap)] = True
-    return mask
-
-
-def everyone(count: int) -> BitMap:
-    """All ids below *count*."""
-    return BitMap(range(count))
-
-
-def union(bitmaps: Iterable[BitMap]) -> BitMap:
-    """The union of any number of sets, none included."""
-    return BitMap.union(*bitmaps, BitMap())
-
-
-def size_of(bitmap: BitMap) -> int:
-    """About how many bytes a set takes in memory."""
-    told = bitmap.get_statistics()
-    payload = told["n_bytes_array_containers"] + told["n_bytes_run_containers"] + told["n_bytes_bitset_containers"]
-    return 64 + 16 * told["n_containers"] + payload
-
-
-def dump(bitmap: BitMap) -> bytes:
-    """A set as portable Roaring bytes."""
-    return bytes(bitmap.serialize())
-
-
-def load(data: bytes | memoryview) -> BitMap:
-    """A set from portable Roaring bytes that carry no more than the set.
-
-    Raises:
-        CorruptError: the bytes are not one well-formed set.
-    """
-    try:
-        bitmap = BitMap.deserialize(bytes(data))
-    except (ValueError, IndexError, MemoryError) as error:
-        raise CorruptError("a predicate is not portable Roaring", found=str(error)) from error
-    if len(bitmap.serialize()) != len(data):
-        raise CorruptError("a predicate has bytes left over", found=f"{len(data)} bytes")
-    return bitmap
 
 
 def expect(bitmap: object) -> BitMap:
