@@ -176,26 +176,40 @@ def _compiled_intrinsics() -> tuple[Any, ...]:
 
         return types.void(types.int64), generate
 
+    def line(builder: Any, address: Any, bits: int) -> Any:
+        """A line of memory as a vector of numbers of so many bits."""
+        vector = ir.VectorType(ir.IntType(bits), 512 // bits)
+        loaded = builder.load(builder.inttoptr(address, vector.as_pointer()))
+        loaded.align = 1
+        return loaded
+
+    def everywhere(builder: Any, value: Any, vector: Any) -> Any:
+        one = builder.insert_element(
+            ir.Constant(vector, ir.Undefined), builder.trunc(value, vector.element), ir.IntType(32)(0)
+        )
+        places = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+        return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), places)
+
     def compare(_context: Any, _address: Any, _low: Any, _width: Any) -> Any:
         def generate(_generator: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            octet, octets = ir.IntType(8), ir.VectorType(ir.IntType(8), 64)
-
-            def everywhere(value: Any) -> Any:
-                one = builder.insert_element(ir.Constant(octets, ir.Undefined), value, ir.IntType(32)(0))
-                places = ir.Constant(ir.VectorType(ir.IntType(32), 64), [0] * 64)
-                return builder.shuffle_vector(one, ir.Constant(octets, ir.Undefined), places)
-
             address, low, width = arguments
-            loaded = builder.load(builder.inttoptr(address, octets.as_pointer()))
-            loaded.align = 1
-            above = builder.sub(loaded, everywhere(builder.trunc(low, octet)))
-            inside = builder.icmp_unsigned("<=", above, everywhere(builder.trunc(width, octet)))
+            octets = line(builder, address, 8)
+            above = builder.sub(octets, everywhere(builder, low, octets.type))
+            inside = builder.icmp_unsigned("<=", above, everywhere(builder, width, octets.type))
             return builder.bitcast(inside, ir.IntType(64))
 
         return types.uint64(types.int64, types.int64, types.int64), generate
 
+    def equal(_context: Any, _address: Any, _value: Any) -> Any:
+        def generate(_generator: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            shorts = line(builder, arguments[0], 16)
+            same = builder.icmp_unsigned("==", shorts, everywhere(builder, arguments[1], shorts.type))
+            return builder.zext(builder.bitcast(same, ir.IntType(32)), ir.IntType(64))
+
+        return types.uint64(types.int64, types.int64), generate
+
     pointers = pointer(types.uint64), pointer(types.int64), pointer(types.uint16)
-    return *pointers, intrinsic(count_bits), intrinsic(fetch), intrinsic(compare)
+    return *pointers, intrinsic(count_bits), intrinsic(fetch), intrinsic(compare), intrinsic(equal)
 
 
 signed = cast("Callable[[Any], int]", np.int64)
@@ -224,13 +238,17 @@ if disabled():
         inside = (octets >= low) & (octets <= low + width)
         return np.packbits(inside, bitorder="little").view(np.uint64)[0]
 
+    def shorts_equal(address: int, value: int) -> Any:
+        """Which of 32 unsigned 16-bit values of memory are *value*, as the low bits of one word."""
+        return np.packbits(shorts_at(address, 32) == value, bitorder="little").view(np.uint32)[0].astype(np.uint64)
+
     def shorts_at(address: int, count: int) -> Any:
         """*count* unsigned 16-bit values of memory as an array; whoever calls keeps that memory alive."""
         return np.frombuffer(memoryview((ctypes.c_uint16 * count).from_address(int(address))), np.uint16)
 
 else:
     (
-        _words_pointer, _ints_pointer, _shorts_pointer, popcount, prefetch, octets_within
+        _words_pointer, _ints_pointer, _shorts_pointer, popcount, prefetch, octets_within, shorts_equal
     ) = _compiled_intrinsics()  # fmt: skip
 
     @helper

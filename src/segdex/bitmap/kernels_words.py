@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from segdex.jit import helper, popcount, shorts_at, signed, words_at
+from segdex.jit import helper, popcount, shorts_at, shorts_equal, signed, words_at
 
 _WORDS = 1024
 
@@ -243,7 +243,40 @@ def place_of(values: int, count: int, least: int) -> int:
 
 @helper
 def count_shared(a: int, size_a: int, b: int, size_b: int, zeros: int) -> int:
-    """How many values two array containers share; *zeros* is a bitset of zeros, and is left so.
+    """How many values two array containers share; *zeros* is a bitset of zeros, and is left so."""
+    if size_a > size_b:
+        a, size_a, b, size_b = b, size_b, a, size_a
+    if size_a * size_b <= MOST_PAIRS:
+        return count_pairs(a, size_a, b, size_b)
+    return count_overlap(a, size_a, b, size_b, zeros)
+
+
+MOST_PAIRS = 8192
+"""So many pairs of values are compared at most; a vector of 32 at a time, that takes as long as the other way."""
+
+
+@helper
+def count_pairs(a: int, size_a: int, b: int, size_b: int) -> int:
+    """How many values two array containers share, each of *a* compared with all of *b*.
+
+    The last line of *b* may have room after its values, whatever is in it: a container begins a line, and owns it.
+    """
+    x = shorts_at(a, size_a)
+    lines, left = (size_b - 1) >> 5, ((size_b - 1) & 31) + 1
+    there = (np.uint64(1) << np.uint64(left)) - np.uint64(1)
+    found = 0
+    for i in range(size_a):
+        value = signed(x[i])
+        same = shorts_equal(b + 64 * lines, value) & there
+        for line in range(lines):
+            same |= shorts_equal(b + 64 * line, value)
+        found += 1 if same else 0
+    return found
+
+
+@helper
+def count_overlap(a: int, size_a: int, b: int, size_b: int, zeros: int) -> int:
+    """How many values two array containers share, by way of a bitset of zeros.
 
     Where like customers are neighbours the two often lie apart: only the range that both have is looked at.
     """
