@@ -24,6 +24,12 @@ import pyarrow as pa
 
 import segdex
 from benchmarks.measuring import built
+from segdex.bitmap import predicate
+from segdex.bitmap.predicate import Predicate
+from segdex.generation import Generation, PredicateName
+from segdex.schema.load import load
+from segdex.values.column import BOOLEANS as TRUTHS
+from segdex.values.column import Column, distinct
 
 SEED = 2
 ORDERS = ("ordered", "random", "aged")
@@ -261,3 +267,51 @@ def opened(count: int, order: str) -> Iterator[tuple[segdex.Index, dict[str, Any
     name = f"customers-{count}-{order}"
     with built(name, BUILD, count, order, made_by=Path(__file__)) as (path, took), segdex.open(path) as index:
         yield index, took
+
+
+# --- more customers than one machine builds an index of -------------------------------------------------------------
+
+MOST_BUILT = 20_000_000
+"""Building takes some 400 bytes of memory a customer; the sets alone take a tenth of it."""
+
+
+def sets_only(columns: Columns) -> segdex.Index:
+    """An index in memory that has the sets of all labels, and no values: it answers rules over labels, and no others."""
+    count = len(columns["country"])
+    catalog = load(SCHEMA)
+    predicates: dict[PredicateName, Predicate] = {}
+    dictionaries: dict[str, Column] = {}
+
+    def put(name: str, codes: Array, labels: pa.Array) -> None:
+        owners = np.arange(count, dtype=np.uint32)
+        made = predicate.from_codes(codes, owners, len(labels), count)
+        predicates.update(
+            (PredicateName(name, label), each) for label, each in zip(labels.to_pylist(), made, strict=True)
+        )
+        predicates[PredicateName(name)] = predicate.from_mask(codes >= 0)
+        dictionaries[name] = distinct(Column(catalog.types[name], codes, labels))
+
+    for name, values in CATEGORIES.items():
+        labels = sorted(values)
+        places = np.array([labels.index(value) for value in values], np.int32)
+        put(name, places[columns[name]], pa.array(labels, pa.large_string()))
+    for name in BOOLEANS:
+        put(name, columns[name].astype(np.int32), TRUTHS)
+    for name, band in BANDS.items():
+        values = columns[band.column]
+        codes = np.searchsorted(np.array(band.edges, values.dtype), values, "right").astype(np.int32)
+        if band.column in MISSING:
+            codes[values == MISSING[band.column]] = -1
+        put(name, codes, pa.array(band.labels, pa.large_string()))
+        predicates[PredicateName(band.column)] = predicates[PredicateName(name)]
+    return segdex.Index(
+        Generation(
+            catalog=catalog, as_of=0, number=1, epoch="", count=count, key_source=_no_keys,
+            universe=predicate.everyone(count), values={}, dictionaries=dictionaries, events={},
+            predicates=predicates, ranks={}, fitted={name: band.edges for name, band in BANDS.items()},
+        )
+    )  # fmt: skip
+
+
+def _no_keys() -> Any:
+    raise AssertionError("the benchmark's customers have no keys")

@@ -23,9 +23,10 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 def program_of(formula: Formula, world: World) -> Program:
     sizes = expected(formula, world.spread, world.sizes)
-    held, tables = cover(formula, sizes)
+    held = leaves(formula)
+    world.chance.shuffle(held)
     predicates = [world.predicates[str(leaf.name)] for leaf in held]
-    return assemble(predicates, tables, world.count, len(world.universe))
+    return assemble(predicates, cover(formula, held, sizes), world.count, len(world.universe))
 
 
 def check(formula: Formula, world: World) -> None:

@@ -76,11 +76,20 @@ def fold_input(tables: Any, states: Any, mask: Any, full: Any, at: int, size: in
 
 
 @helper
+def open_chunks(tables: Any, size: int) -> bool:
+    """Whether any table of *size* chunks holds for anything."""
+    found = NONE
+    for i in range(size):
+        found |= tables[i]
+    return bool(found != NONE)
+
+
+@helper
 def fold_block(program: Any, first: int, size: int, work: int) -> None:
     """Fold into each node's table what is empty or full in the chunks from *first* on.
 
     Directories are read one after another, eight chunks at a time; where customers are in a good order, most chunks
-    are then done.
+    are then done. A node that is nothing in all of these chunks needs none of its further operands.
     """
     predicates = signed(program[PREDICATES])
     for number in range(signed(program[NODES])):
@@ -94,6 +103,8 @@ def fold_block(program: Any, first: int, size: int, work: int) -> None:
                 fold_input(tables, directory, np.uint64(CARDINALITY), np.uint64(CHUNK), j, size)
             else:
                 fold_input(tables, tables_at(operand - predicates, work), ALL, ALL, j, size)
+            if not open_chunks(tables, size):
+                break
 
 
 @helper
@@ -249,6 +260,8 @@ def count(address: int, first: int, last: int) -> int:
     for block in range(first, last, BLOCK):
         size = min(BLOCK, last - block)
         fold_block(program, block, size, work)
+        if not open_chunks(tables, size):
+            continue
         total += take_single_inputs(program, number, block, size, work)
         for place in range(size):
             if tables[place] == NONE:

@@ -61,6 +61,11 @@ class Predicate:
         """How many ids there are."""
         return int(self.cardinalities.sum())
 
+    @Once
+    def occupied(self) -> int:
+        """How many chunks have an id."""
+        return int(np.count_nonzero(self.cardinalities))
+
     @property
     def payload_bytes(self) -> int:
         """How many bytes the containers take."""

@@ -134,6 +134,11 @@ class Range:
         return int(self.words.ctypes.data)
 
     @Once
+    def occupied(self) -> int:
+        """In how many chunks there may be customers."""
+        return int(np.count_nonzero(self.states))
+
+    @Once
     def states(self) -> Ints:
         """0, 65,536 or `RANGE` for each chunk."""
         return self.words[: self.chunks].astype(np.int64)

@@ -13,7 +13,7 @@ from operator import and_, or_
 from typing import NamedTuple
 
 from segdex.bitmap.program import EVERY_ROW, INPUT_TABLES, MOST_OPERANDS, Node
-from segdex.query.formula import And, Formula, Leaf, Not, Truth, leaves, walk
+from segdex.query.formula import And, Formula, Leaf, Not, Truth, walk
 
 
 class _Table(NamedTuple):
@@ -23,21 +23,21 @@ class _Table(NamedTuple):
     operands: tuple[int, ...]
 
 
-def cover(formula: Formula, sizes: Mapping[Formula, float]) -> tuple[list[Leaf], list[Node]]:
-    """The different leaves, and the tables over them in the order of evaluation; the last one is the formula.
+def cover(formula: Formula, held: Sequence[Leaf], sizes: Mapping[Formula, float]) -> list[Node]:
+    """The tables in the order of evaluation; the last one is the formula.
 
     Args:
         formula: what to evaluate.
-        sizes: about how many customers each of its parts holds for.
+        held: its different leaves, numbered in this order: kernels look at the first operands of a table first.
+        sizes: about how many customers each of its parts holds for; none where all leaves fit one table.
     """
-    held = leaves(formula)
-    return held, _Cover(held, sizes).nodes_of(formula)
+    return _Cover(held, sizes).nodes_of(formula)
 
 
 class _Cover:
     """Nodes under construction."""
 
-    def __init__(self, held: list[Leaf], sizes: Mapping[Formula, float]) -> None:
+    def __init__(self, held: Sequence[Leaf], sizes: Mapping[Formula, float]) -> None:
         self._leaves = len(held)
         self._sizes = sizes
         self._nodes: list[Node] = []
@@ -86,7 +86,7 @@ def _alone(operand: int) -> _Table:
 
 
 def _union(tables: Sequence[_Table]) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(operand for table in tables for operand in table.operands))
+    return tuple(sorted({operand for table in tables for operand in table.operands}))
 
 
 def _joined(part: Formula, tables: Sequence[_Table], operands: tuple[int, ...]) -> _Table:

@@ -106,9 +106,10 @@ class Executor:
         sizes = {}
         if len(operands) > MOST_OPERANDS:
             sizes = expected(formula, lambda leaf: self._spread(operands[leaf]), self._universe)
-        covered, tables = cover(formula, sizes)
+        # Sets that are in few chunks first: where one of them is not, the kernels need not look at the others.
+        held = sorted(operands, key=lambda leaf: operands[leaf].occupied)
         count, members = self.generation.count, len(self.generation.universe)
-        return assemble([operands[leaf] for leaf in covered], tables, count, members)
+        return assemble([operands[leaf] for leaf in held], cover(formula, held, sizes), count, members)
 
     def _told(self, formula: Formula, sets: Sets) -> int | None:
         """The count of a formula of one leaf or none."""
@@ -183,9 +184,9 @@ class Executor:
                 rest = [PredicateName(name, label) for label in every if label not in labels]
                 held = And((Leaf(PredicateName(name)), *(Not(Leaf(each)) for each in rest)))
             operands = {leaf: self.operand_of(leaf, {}) for leaf in leaves(held)}
-            covered, tables = cover(held, dict.fromkeys(walk(held), 0.0))
+            tables = cover(held, list(operands), dict.fromkeys(walk(held), 0.0))
             count, members = self.generation.count, len(self.generation.universe)
-            program = assemble([operands[leaf] for leaf in covered], tables, count, members)
+            program = assemble(list(operands.values()), tables, count, members)
             return hot.from_words(program.write_members(), count), "predicates"
 
         return self._computed.get(f"labels:{of}", union)[0]
