@@ -84,7 +84,7 @@ class Keys:
 
     def _positions(self, values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> Ints:
         """Where the keys *values* stand among the ascending ones."""
-        array = plain(_as_array(values))
+        array = plain(as_array(values))
         if is_text(array.type):
             strings, _ = strings_of(array)
             return self._of_texts(strings)
@@ -129,7 +129,21 @@ def _canonical(strings: pa.LargeStringArray) -> tuple[Ints, Mask]:
     return whole, usual & (statuses == kernels.EXACT)
 
 
-def _as_array(values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> pa.Array:
+def unknown(array: pa.Array, found: Ints) -> tuple[int, int]:
+    """How many of the keys in *array* no customer has, given their dense ids *found*, and how many are null."""
+    array = plain(array)
+    null = array.null_count
+    if pa.types.is_floating(array.type):
+        null = int(np.count_nonzero(~known_of(array) | np.isnan(numbers_of(array))))
+    return int(np.count_nonzero(found < 0)) - null, null
+
+
+def as_array(values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> pa.Array:
+    """Keys as one Arrow array; a key that none can be is null.
+
+    Raises:
+        ArgumentError: these are no keys.
+    """
     if isinstance(values, pa.Array):
         return values
     if isinstance(values, pa.ChunkedArray):

@@ -18,8 +18,8 @@ from segdex.bitmap.program import INPUT_TABLES, MOST_OPERANDS, Operand, Program,
 from segdex.bitmap.ranks import RANGE, Range, range_of
 from segdex.errors import LimitError
 from segdex.forks import Once
-from segdex.generation import Generation, PredicateName
-from segdex.query.bind import All, Binder, Bound, Every, ForAny, Named, Some, Without, substitute
+from segdex.generation import MEMBER, Generation, PredicateName
+from segdex.query.bind import All, Binder, Bound, Every, ForAny, Named, Some, Stored, Without, substitute
 from segdex.query.bind import Leaf as BoundLeaf
 from segdex.query.cover import cover
 from segdex.query.customers import MOST_BYTES as MOST_CALL_BYTES
@@ -325,6 +325,8 @@ class _Resolved:
                 return self._leaf(rule, text)
             case ForAny(_, _, text):
                 return self._computed(f"any:{text}", lambda: self._executor.for_any(bound))
+            case Stored(name):
+                return Leaf(PredicateName(name, MEMBER))
 
     def _leaf(self, rule: nodes.Rule, text: str) -> Formula:
         executor = self._executor
