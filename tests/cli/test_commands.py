@@ -100,7 +100,7 @@ def test_customer(segdex_command: Command, folder: Path) -> None:
     assert ["stages", "lifecycle", "active"] in words(out)
     assert "in segments: spenders, good" in out
     (found,) = parsed(segdex_command("customer", folder, "ann", "--json").out)
-    assert list(found) == ["key", "attributes", "metrics", "bands", "stages", "segments"]
+    assert list(found) == ["key", "attributes", "metrics", "bands", "stages", "labels", "segments"]
     assert (found["key"], found["metrics"]["spend"]) == ("ann", 100)
     assert found["metrics"]["value_share"] == {"garden": 0.8, "toys": 0.2}
 

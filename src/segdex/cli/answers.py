@@ -188,7 +188,7 @@ def _declared(schema: Schema) -> dict[str, dict[str, str]]:
 
 
 def _label(label: Label) -> str:
-    origin = "loaded" if label.source is None else label.source
+    origin = label.source or "given"
     return origin if label.score is None else f"{origin}, with scores"
 
 
