@@ -345,12 +345,12 @@ class Index:
 
     def check(self, rule: RuleLike) -> Check:
         """Whether *rule* fits the schema, and what in it is probably not meant; nothing is counted."""
+        executor = self._running()
         try:
             query = self.prepare(rule)
+            bound = query.bound_by(executor)
         except RuleError as error:
             return Check(str(rule), False, str(error), (), 0, ())
-        executor = self._running()
-        bound = query.bound_by(executor)
         held = list(leaves(bound))
         calls = {node.of for leaf in held for node in nodes.walk(leaf.rule) if isinstance(node, nodes.Call)}
         streams = tuple(sorted(calls & set(executor.generation.catalog.schema.streams)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,7 +193,7 @@ def test_a_label_of_the_schema_is_loaded_anew() -> None:
         assert keys(made, "survey = 'loyal'") == keys(made, "segment 'fans'") == keys(made, "kind = 'fan'") == ["dan"]
         assert keys(made, "sure = 'no'") == ["eve"]
         assert keys(made, "kind = 'other'") == ["eve"]
-        assert keys(made, "rank = '2'") == ["dan"]
+        assert keys(made, "rank = '1'") == ["dan", "eve"]
         assert keys(made, "survey_score < 0.5") == ["eve"]
         assert made.count("survey = 'bargain'") == 0
         assert made._running().generation.fitted["rank"] == fitted
@@ -285,7 +286,7 @@ def test_any_text_is_a_name(index: segdex.Index, name: str, tmp_path: Path) -> N
 def test_what_cannot_be_loaded(index: segdex.Index, data: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said) as caught:
         index.load("x", data)
-    assert "ann" not in str(caught.value)
+    assert re.search(r"\bann\b", str(caught.value)) is None
     assert "secret" not in str(caught.value)
     assert index.generation == 1
     assert "x" not in index.schema.segments | index.schema.labels
