@@ -39,9 +39,13 @@ def schema() -> dict[str, Any]:
     return made
 
 
+def build() -> segdex.Index:
+    return segdex.build(schema(), as_of=shop.AS_OF, sources=SOURCES)
+
+
 @pytest.fixture(scope="module")
 def index() -> Iterator[segdex.Index]:
-    with segdex.build(schema(), as_of=shop.AS_OF, sources=SOURCES) as made:
+    with build() as made:
         yield made
 
 

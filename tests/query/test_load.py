@@ -186,7 +186,7 @@ def test_a_label_without_scores_takes_the_place_of_one_with_them(index: segdex.I
 
 def test_a_label_of_the_schema_is_loaded_anew() -> None:
     """What uses it follows: bands, stages, segments; edges of quantiles stay until the next build."""
-    with segdex.build(test_labels.schema(), as_of=shop.AS_OF, sources=test_labels.SOURCES) as made:
+    with test_labels.build() as made:
         fitted = made._running().generation.fitted["rank"]
         table = pa.table({"customer_id": ["dan", "eve"], "cluster": ["loyal", "new"], "probability": [0.7, 0.1]})
         made.load("survey", table)
@@ -471,3 +471,16 @@ def test_an_overlay_is_a_mapping(below: dict[int, int], changes: list[tuple[int,
         assert len(made) == len(expected)
         assert [key in made for key in range(9)] == [key in expected for key in range(9)]
         assert [made.get(key) for key in range(9)] == [expected.get(key) for key in range(9)]
+
+
+def test_labels_of_many_values_have_no_sets() -> None:
+    """A score written as text, say: more distinct labels than there are sets for."""
+    count = 6000
+    people = pa.table({"id": np.arange(count)})
+    with segdex.build({"customers": {"key": "id"}}, as_of=shop.AS_OF, sources={"customers": people}) as made:
+        table = pa.table({"key": np.arange(count), "label": [str(number // 1.2) for number in range(count)]})
+        assert made.load("l", table).customers == count
+        assert made._running().generation.labels("l") is None
+        assert keys(made, "l = '0.0'") == [0, 1]
+        made.load("l", {"few": [5]})
+        assert (keys(made, "l = 'few'"), made.count("l = '0.0'")) == ([5], 0)
