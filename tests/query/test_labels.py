@@ -100,7 +100,9 @@ def test_a_label_is_told_like_an_attribute(index: segdex.Index) -> None:
     assert ann.labels == {"survey": "loyal", "survey_score": 0.9}
     assert "survey" not in ann.attributes
     assert any("never has the value 'loyl'" in each for each in index.check("survey = 'loyl'").warnings)
-    assert index.explain("survey != 'loyal'").notes == ("2 customers whose survey is missing are left out of \"survey != 'loyal'\"",)
+    assert index.explain("survey != 'loyal'").notes == (
+        "2 customers whose survey is missing are left out of \"survey != 'loyal'\"",
+    )
 
 
 def test_thresholds_of_a_score_are_answered_from_ranks(index: segdex.Index) -> None:
@@ -129,14 +131,14 @@ def test_customers_are_numbered_by_a_label(tmp_path: Path) -> None:
     [
         ({"labels": {"spend": {"label": "x"}}}, "metrics.spend", "declared at labels.spend"),
         ({"labels": {"country": {"label": "x"}}}, "labels.country", "declared at customers.attributes.country"),
-        ({"labels": {"a": {"label": "x", "score": "y"}, "a_score": {"label": "x"}}}, "labels.a.score", "labels.a_score"),
-        ({"metrics": {"survey_score": {"kind": "count", "stream": "orders"}}}, "labels.survey.score", "'survey_score' is taken"),
+        ({"labels": {"a": {"label": "x", "score": "y"}, "a_score": {"label": "x"}}}, "labels.a.score", "at labels.a_score"),
+        ({"metrics": {"survey_score": {"kind": "count", "stream": "orders"}}}, "labels.survey.score", "is taken"),
         ({"labels": {"a": {"source": "x.csv"}}}, "labels.a", "'label' is missing"),
         ({"labels": {"a": {"label": "x", "scores": "y"}}}, "labels.a.scores", "did you mean 'score'"),
         ({"labels": {"a": {"label": ""}}}, "labels.a.label", "an empty string"),
         ({"bands": {"b": {"metric": "survey", "edges": [1]}}}, "bands.b.metric", "no intervals"),
         ({"bands": {"b": {"metric": "survey_scor", "edges": [1]}}}, "bands.b.metric", "did you mean 'survey_score'"),
-        ({"metrics": {"m": {"kind": "days_since", "attribute": "survey_score"}}}, "metrics.m.attribute", "not an attribute"),
+        ({"metrics": {"m": {"kind": "days_since", "attribute": "survey_score"}}}, "metrics.m.attribute", "is not"),
         ({"segments": {"s": {"where": "survey > 'a'"}}}, "segments.s.where, line 1, column 1", "has no order"),
         ({"segments": {"s": {"title": "no rule"}}}, "segments.s", "'where' is missing"),
     ],

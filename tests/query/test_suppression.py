@@ -114,7 +114,10 @@ def test_a_suppression_segment_is_given_out_whole(held: list[dict[str, Any]]) ->
 def test_a_purpose_that_no_segment_has_is_an_error() -> None:
     with built([]) as index:
         for rule in ("everyone", "segment 'no_email'"):
-            with pytest.raises(segdex.ArgumentError, match=r"no suppression segment has this purpose; found 'emial'.*did you mean 'email'"):
+            with pytest.raises(
+                segdex.ArgumentError,
+                match=r"no suppression segment has this purpose; found 'emial'.*did you mean 'email'",
+            ):
                 index.members(rule, suppression=["emial"])
         for ask in (index.estimate, index.bitmap, index.count):
             with pytest.raises(segdex.ArgumentError, match="a list"):

@@ -147,11 +147,11 @@ def as_array(values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> pa.Array:
     if isinstance(values, pa.Array):
         return values
     if isinstance(values, pa.ChunkedArray):
-        return values.combine_chunks()
+        return _combined(values)
     if isinstance(values, np.ndarray) or hasattr(values, "__arrow_array__"):
         return _converted(pa.array, values)
     if hasattr(values, "__arrow_c_stream__"):
-        return _converted(lambda stream: pa.chunked_array(stream).combine_chunks(), values)
+        return _converted(lambda stream: _combined(pa.chunked_array(stream)), values)
     if isinstance(values, str | bytes | bytearray | memoryview) or not isinstance(values, Iterable):
         raise _no_keys(type(values).__name__)
     items = list(values)
@@ -160,6 +160,11 @@ def as_array(values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> pa.Array:
     if any(isinstance(item, str) or (item is not None and abs(int(item)) > LARGEST) for item in items):
         return pa.array([None if item is None else _text(item) for item in items], pa.large_string())
     return _converted(pa.array, [None if item is None else int(item) for item in items])
+
+
+def _combined(chunks: pa.ChunkedArray) -> pa.Array:
+    """All chunks as one array; an empty one at an offset, as slices have it, cannot be joined in Arrow 26."""
+    return pa.chunked_array([chunk for chunk in chunks.chunks if len(chunk)], chunks.type).combine_chunks()
 
 
 def _text(key: str | int | np.integer[Any]) -> str | None:
