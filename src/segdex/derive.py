@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
-from segdex.bitmap.ranks import Ranks, ranks_of
+from segdex.bitmap.ranks import ranks_of
 from segdex.errors import LimitError
 from segdex.generation import MEMBER, MOST_LABELS, Generation, PredicateName, Values, changeable
 from segdex.ingest.read import Tables

@@ -32,10 +32,9 @@ PEOPLE = pa.table({"id": KEYS, "country": ["IN"] * len(KEYS)})
 VISITS = pa.table({"id": pa.array([10, 11], pa.int64())})
 NOTHING = pa.table({"customer_id": pa.array([], pa.int64()), "cluster": pa.array([], pa.string())})
 keys = st.none() | st.sampled_from([1, 2, 3, 10, 11, 12, -5])
-rows = st.lists(
-    st.tuples(keys, st.none() | st.sampled_from(["a", "b", "ünï", ""]), st.none() | st.sampled_from([0.5, -1.0, math.nan, math.inf])),
-    max_size=12,
-)  # fmt: skip
+names = st.none() | st.sampled_from(["a", "b", "ünï", ""])
+scores = st.none() | st.sampled_from([0.5, -1.0, math.nan, math.inf])
+rows = st.lists(st.tuples(keys, names, scores), max_size=12)
 
 
 def tables(survey: pa.Table, plain: pa.Table = NOTHING, people: pa.Table = PEOPLE, **options: Any) -> Tables:
@@ -154,7 +153,7 @@ def test_a_file_is_named_by_the_schema(tmp_path: Path) -> None:
 
 
 def test_nobody_is_labelled_in_an_empty_index() -> None:
-    found = read(CATALOG, {"customers": PEOPLE.slice(0, 0), "visits": VISITS.slice(0, 0), "survey": survey_of([(1, "a", 1.0)]),
-                           "plain": NOTHING})  # fmt: skip
+    empty = {"customers": PEOPLE.slice(0, 0), "visits": VISITS.slice(0, 0), "plain": NOTHING}
+    found = read(CATALOG, empty | {"survey": survey_of([(1, "a", 1.0)])})
     assert len(found.attributes["survey"]) == 0
     assert found.report["labels.survey"].strangers == 1

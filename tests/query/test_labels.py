@@ -131,7 +131,7 @@ def test_customers_are_numbered_by_a_label(tmp_path: Path) -> None:
     [
         ({"labels": {"spend": {"label": "x"}}}, "metrics.spend", "declared at labels.spend"),
         ({"labels": {"country": {"label": "x"}}}, "labels.country", "declared at customers.attributes.country"),
-        ({"labels": {"a": {"label": "x", "score": "y"}, "a_score": {"label": "x"}}}, "labels.a.score", "at labels.a_score"),
+        ({"labels": {"a": {"label": "x", "score": "y"}, "a_score": {"label": "x"}}}, "labels.a.score", "is taken"),
         ({"metrics": {"survey_score": {"kind": "count", "stream": "orders"}}}, "labels.survey.score", "is taken"),
         ({"labels": {"a": {"source": "x.csv"}}}, "labels.a", "'label' is missing"),
         ({"labels": {"a": {"label": "x", "scores": "y"}}}, "labels.a.scores", "did you mean 'score'"),
