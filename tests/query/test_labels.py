@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
@@ -13,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import segdex
+from segdex.rules import nodes as n
 from segdex.store import generations
 from tests.oracle import labels as oracle
+from tests.oracle import rules as meaning
 from tests.query import shop
 
 SURVEY = pa.table(
@@ -188,3 +193,68 @@ def test_random_labels_have_their_members(held: list[oracle.Row], in_memory: boo
         read = made.members("everyone", columns=["l", "l_score"]).read_all()
         assert read["l"].to_pylist() == [expected.labels.get(str(key)) for key in PEOPLE]
         assert read["l_score"].to_pylist() == [expected.scores.get(str(key)) for key in PEOPLE]
+
+
+# --- random rules ------------------------------------------------------------------------------------------------
+
+LABEL = st.sampled_from(["a", "b", "unseen"]).map(n.Text)
+EDGE = st.sampled_from(["-1", "0", "0.5", "0.75", "1"]).map(lambda text: n.Number(Decimal(text)))
+LEAVES = st.one_of(
+    st.builds(n.Compare, st.sampled_from(["=", "!="]), st.just(n.Name("model")), LABEL),
+    st.builds(n.In, st.just(n.Name("model")), st.lists(LABEL, min_size=1, max_size=3).map(tuple), st.booleans()),
+    st.builds(n.Compare, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.just(n.Name("model_score")), EDGE),
+    st.builds(n.Between, st.just(n.Name("model_score")), EDGE, EDGE),
+    st.builds(n.Known, st.sampled_from([n.Name("model"), n.Name("model_score")])),
+    st.builds(n.Missing, st.sampled_from([n.Name("model"), n.Name("model_score")])),
+    st.builds(n.Compare, st.sampled_from(["=", "<", ">="]), st.just(n.Name("sure")),
+              st.sampled_from(["no", "yes"]).map(n.Text)),
+    st.sampled_from([n.Segment("chosen"), n.Segment("both"), n.Everyone()]),
+)  # fmt: skip
+RULES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.builds(n.And, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+        st.builds(n.Or, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+        st.builds(n.Not, inner),
+    ),
+    max_leaves=6,
+)
+KNOWN = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from([None, "a", "b", "c"]),
+        "model_score": st.sampled_from([None, 0.0, 0.5, 0.75, 1.0]),
+        "chosen": st.booleans(),
+    }
+)
+ASKED: dict[str, Any] = {
+    "customers": {"key": "id"},
+    "labels": {"model": {"key": "key", "label": "label", "score": "score"}},
+    "bands": {"sure": {"metric": "model_score", "edges": [0.5], "labels": ["no", "yes"]}},
+    "segments": {"both": {"where": "model = 'a' and sure = 'yes'"}},
+}
+WORLD = meaning.World(
+    as_of=dt.datetime(2026, 6, 30, tzinfo=dt.UTC), zone=ZoneInfo("UTC"), orders={"sure": ("no", "yes")},
+    segments={"both": segdex.parse(ASKED["segments"]["both"]["where"]), "chosen": segdex.parse("chosen = true")},
+)  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(st.lists(KNOWN, max_size=8), st.lists(RULES, min_size=1, max_size=4), st.booleans())
+def test_random_rules_mean_what_they_say(held: list[dict[str, Any]], rules: list[n.Rule], later: bool) -> None:
+    """Over labels that were read or loaded, bands over their scores, and a loaded segment."""
+    people = pa.table({"id": pa.array(range(len(held)), pa.int64())})
+    columns = {"key": pa.int64(), "label": pa.string(), "score": pa.float64()}
+    rows = [(at, each["model"], each["model_score"]) for at, each in enumerate(held)]
+    arrays = [pa.array([row[at] for row in rows], kind) for at, kind in enumerate(columns.values())]
+    table = pa.table(arrays, names=list(columns))
+    given_first = {"customers": people, "model": table.slice(0, 1) if later else table}
+    with segdex.build(ASKED, as_of=shop.AS_OF, sources=given_first) as made:
+        if later:
+            made.load("model", table)
+        made.load("chosen", [at for at, each in enumerate(held) if each["chosen"]])
+        for item in held:
+            item["sure"] = None if item["model_score"] is None else "yes" if item["model_score"] >= 0.5 else "no"
+        for rule in rules:
+            expected = [at for at, item in enumerate(held) if meaning.holds(rule, item, WORLD)]
+            assert made.keys(made.bitmap(rule)).to_pylist() == expected
+            assert made.count(rule) == made.prepare(str(rule)).count() == len(expected)

@@ -22,6 +22,7 @@ import segdex
 from segdex.generation import Overlay, changeable
 from segdex.store import generations
 from tests.query import shop, test_labels
+from tests.store.test_generations import described
 
 
 @pytest.fixture
@@ -353,6 +354,19 @@ def test_what_was_loaded_is_saved(index: segdex.Index, tmp_path: Path) -> None:
         assert last.generation == 6
         assert "model_score" not in last.customer("eve").labels
     assert list(generations.verify(tmp_path)) == []
+
+
+def test_a_saved_index_without_the_set_of_a_segment_is_damaged(index: segdex.Index, tmp_path: Path) -> None:
+    index.load("chosen", ["ann"])
+    index.save(tmp_path)
+    (path,) = tmp_path.glob("generation-*")
+
+    def lost(held: dict[str, Any]) -> None:
+        held["predicates"][held["predicates"].index(["chosen", "true", None])][0] = "another"
+
+    described(path, lost)
+    with pytest.raises(segdex.CorruptError, match="the set of segment 'chosen' is not there"):
+        segdex.open(tmp_path)
 
 
 def test_a_number_never_goes_back(index: segdex.Index, tmp_path: Path) -> None:
