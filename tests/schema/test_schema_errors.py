@@ -260,7 +260,6 @@ LATER: list[tuple[str, Any, str]] = [
     ("metrics.trend_spend.formula", "value_share / 2", "metrics.trend_spend.formula"),
     ("metrics.trend_spend.formula", "value_share['a'] / 2", "metrics.trend_spend.formula"),
     ("bands.affinity", {"metric": "value_share", "quantiles": 4}, "bands.affinity.quantiles"),
-    ("labels.survey", {"source": "survey.parquet", "label": "cluster"}, "labels.survey"),
     ("identities", {"trusted": ["email"]}, "identities"),
     ("segments.x", {"where": "sequence(orders then emails, 30d) >= 1"}, "segments.x.where"),
     ("segments.x", {"where": "top(orders, by = department) = 'a'"}, "segments.x.where, line 1, column 1"),

@@ -96,7 +96,7 @@ def count(path: Path, rule: str, /, *rules: str, json: Json = False) -> None:
 
 @app.command(name="count-by")
 def count_by(path: Path, rule: str, name: str, /, *, json: Json = False) -> None:
-    """Count the members of a rule by band, stage, category or tag.
+    """Count the members of a rule by band, stage, label, category or tag.
 
     ```
     segdex count-by index/ everyone lifecycle
@@ -148,7 +148,7 @@ def members(
     out
         A file that ends in .parquet, .csv or .arrow; - writes CSV to the standard output.
     columns
-        Names at commas: attributes, metrics, bands, stages, segments, family['category'], inline calls.
+        Names at commas: attributes, labels, metrics, bands, stages, segments, family['category'], inline calls.
     limit
         At most so many members.
     order_by

@@ -243,7 +243,7 @@ def customer(key: str, found: Customer, json: bool) -> None:
         return as_json({"key": key, **dataclasses.asdict(found)})
     rows = [
         (what, name, value)
-        for what in ("attributes", "metrics", "bands", "stages")
+        for what in ("attributes", "metrics", "bands", "stages", "labels")
         for name, value in getattr(found, what).items()
     ]
     return text(

@@ -62,7 +62,14 @@ class ForAny:
     text: str
 
 
-Bound: TypeAlias = Leaf | Every | All | Some | Without | Named | ForAny
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stored:
+    """The members of a segment that has no rule: a set that was loaded."""
+
+    name: str
+
+
+Bound: TypeAlias = Leaf | Every | All | Some | Without | Named | ForAny | Stored
 
 
 class Binder:
@@ -105,7 +112,7 @@ class Binder:
         if name not in self._segments:
             where = self._catalog.schema.segments[name].where
             assert not isinstance(where, str)
-            self._segments[name] = Named(name, self.bind_checked(where))
+            self._segments[name] = Named(name, Stored(name) if where is None else self.bind_checked(where))
         return self._segments[name]
 
 

@@ -19,9 +19,9 @@ from segdex.bitmap.ranks import RANGE, Range, range_of
 from segdex.deadlines import current
 from segdex.errors import LimitError
 from segdex.forks import Once
-from segdex.generation import Generation, PredicateName
+from segdex.generation import MEMBER, Generation, PredicateName
 from segdex.query import among
-from segdex.query.bind import All, Binder, Bound, Every, ForAny, Named, Some, Without, chosen_items, substitute
+from segdex.query.bind import All, Binder, Bound, Every, ForAny, Named, Some, Stored, Without, chosen_items, substitute
 from segdex.query.bind import Leaf as BoundLeaf
 from segdex.query.bind import leaves as leaves_of
 from segdex.query.cover import cover
@@ -336,6 +336,8 @@ class _Resolved:
                 return self._leaf(rule, text, those)
             case ForAny(_, _, text):
                 return self._computed(f"any:{text}", lambda: self._executor.for_any(bound))
+            case Stored(name):
+                return Leaf(PredicateName(name, MEMBER))
 
     def _parts(
         self, parts: tuple[Bound, ...], those: Formula, still: Callable[[Formula], Formula]

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from segdex.bitmap.predicate import has
+from segdex.generation import MEMBER, PredicateName
 from segdex.query.among import Among
-from segdex.query.bind import All, Bound, Every, ForAny, Leaf, Named, Some, Without, chosen_items, substitute
+from segdex.query.bind import All, Bound, Every, ForAny, Leaf, Named, Some, Stored, Without, chosen_items, substitute
 from segdex.query.execute import Executor
 from segdex.query.leaves import references
 from segdex.rules import nodes
@@ -132,7 +134,8 @@ class _Customer:
     """One customer, asked part by part; what is computed from streams is computed from the customer's rows alone."""
 
     def __init__(self, at: int, executor: Executor) -> None:
-        self._binder = executor.binder
+        self._at = at
+        self._executor = executor
         self._items = Among(executor.customers, np.array([at], np.int64))
 
     def reason(self, bound: Bound) -> Reason:
@@ -153,6 +156,10 @@ class _Customer:
                 return Reason(f"segment {name!r}", inner.holds, parts=(inner,))
             case ForAny():
                 return self._for_any(bound)
+            case Stored(name):
+                return Reason(
+                    "loaded", has(self._executor.generation.predicates[PredicateName(name, MEMBER)], self._at)
+                )
             case Leaf(rule, text):
                 return Reason(text, bool(masks.leaf(rule, self._items)[0]), self._values(rule))
 
@@ -165,7 +172,7 @@ class _Customer:
         names = {name for item in chosen_items(bound) for name in self._items.family(item).categories.to_pylist()}
         found: list[str] = []
         for category in sorted(names, key=str.encode):
-            one = self._binder.bind_checked(substitute(bound.rule, bound.variable, category))
+            one = self._executor.binder.bind_checked(substitute(bound.rule, bound.variable, category))
             if self.reason(one).holds:
                 found.append(category)
                 if len(found) == MOST_CATEGORIES:
