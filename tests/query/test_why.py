@@ -95,6 +95,12 @@ def test_values_for_people(value: Any, words: str) -> None:
     assert shown(value) == words
 
 
+def test_a_loaded_segment(index: segdex.Index) -> None:
+    index.load("panel", [0, 1, 2])
+    assert index.why("segment 'panel'", 1).sentence == "In, because loaded set 'panel' holds."
+    assert not index.why("segment 'panel' and everyone", 3).holds
+
+
 # --- what check says ---------------------------------------------------------------------------------------------
 
 
