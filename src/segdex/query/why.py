@@ -157,9 +157,8 @@ class _Customer:
             case ForAny():
                 return self._for_any(bound)
             case Stored(name):
-                return Reason(
-                    "loaded", has(self._executor.generation.predicates[PredicateName(name, MEMBER)], self._at)
-                )
+                members = self._executor.generation.predicates[PredicateName(name, MEMBER)]
+                return Reason(f"loaded set {name!r}", has(members, self._at))
             case Leaf(rule, text):
                 return Reason(text, bool(masks.leaf(rule, self._items)[0]), self._values(rule))
 
