@@ -191,6 +191,17 @@ def test_parameters_are_found_again() -> None:
     assert np.abs(slope * found).max() / 6_000 < 1e-6
 
 
+def test_a_sample_only_leads_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = histories(simulated((1.2, 10.0, 0.8, 2.5), 3_000, 100))
+    whole = alive.fit(held, 20_000, 7.0)
+    monkeypatch.setattr(alive, "MOST_GROUPS", 100)
+    assert alive.fit(held, 20_000, 7.0) == pytest.approx(whole, rel=1e-5)
+    monkeypatch.setattr(
+        alive.Groups, "every", lambda *_: alive.Groups(*(np.zeros(1, np.int64),) * 3, np.ones(1, np.int64))
+    )
+    assert alive.fit(held, 20_000, 7.0) == pytest.approx(whole, rel=1e-5)
+
+
 def test_the_order_of_customers_and_the_unit_of_time_do_not_matter() -> None:
     held = simulated((1.2, 10.0, 0.8, 2.5), 500, 60)
     weeks = alive.fit(histories(held), 20_000, 7.0)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from segdex.errors import LimitError, SchemaError
 from segdex.metrics import kernels_alive, kernels_values
-from segdex.metrics.minimum import minimum
+from segdex.metrics.minimum import Function, minimum
 from segdex.metrics.select import select
 from segdex.metrics.source import Source
 from segdex.rules.windows import Duration
@@ -35,6 +35,8 @@ REACH = 1e4
 The likelihood of data in which all customers are alike, or none ever leaves, rises without end towards parameters that
 are infinite or 0; so far out P(alive) has long come to rest.
 """
+MOST_GROUPS = 1 << 15
+"""Of more groups a sample is looked at first, from whose parameters it is few steps to those of all."""
 _EPOCH = 719163  # date(1970, 1, 1).toordinal()
 _Days: TypeAlias = npt.NDArray[np.int32]
 
@@ -114,6 +116,11 @@ class Groups:
     age: Ints
     customers: Ints
 
+    def every(self, step: int) -> Groups:
+        """One of *step* groups."""
+        parts = (self.repeats, self.recency, self.age, self.customers)
+        return Groups(*(np.ascontiguousarray(part[::step]) for part in parts))
+
 
 def fit(histories: Histories, end: int, per: float) -> Parameters:
     """The parameters under which what was bought up to the day *end* is most likely.
@@ -131,22 +138,32 @@ def fit(histories: Histories, end: int, per: float) -> Parameters:
     again = int(groups.customers[groups.repeats > 0].sum())
     hint = "give r, alpha, a and b, for example from a longer history"
     if total < 2 or again == 0:
-        found = f"{total:,} customers with a transaction, {again:,} with transactions on two days"
-        raise SchemaError("there is too little to fit a model of returning customers to", found=found, hint=hint)
+        counts = f"{total:,} customers with a transaction, {again:,} with transactions on two days"
+        raise SchemaError("there is too little to fit a model of returning customers to", found=counts, hint=hint)
     age = float((groups.age * groups.customers).sum()) / total / per
-    scale = np.log(np.array([1.0, age, 1.0, 1.0]))
-    reach = np.full(4, np.log(REACH))
+    start, inverse = np.log(np.array([1.0, age, 1.0, 1.0])), None
+    low, high = start - np.log(REACH), start + np.log(REACH)
+    if len(groups.age) > MOST_GROUPS:
+        sample = groups.every(-(-len(groups.age) // MOST_GROUPS))
+        near = minimum(_unlikeliness(sample, per), start, low, high)
+        start, inverse = (start, None) if near is None else near
+    found = minimum(_unlikeliness(groups, per), start, low, high, inverse)
+    if found is None:
+        raise SchemaError("the parameters of the model could not be fitted", found="no maximum", hint=hint)
+    r, alpha, a, b = np.exp(found.point).tolist()
+    return r, alpha, a, b
 
-    def unlikeliness(at: Floats) -> tuple[float, Floats]:
+
+def _unlikeliness(groups: Groups, per: float) -> Function:
+    """The negative log-likelihood of a customer, on average, by the logarithms of the parameters."""
+    total = int(groups.customers.sum())
+
+    def function(at: Floats) -> tuple[float, Floats]:
         parameters = np.exp(at)
         value, slope = log_likelihood(groups, per, parameters)
         return -value / total, -slope * parameters / total
 
-    logarithms = minimum(unlikeliness, scale, scale - reach, scale + reach)
-    if logarithms is None:
-        raise SchemaError("the parameters of the model could not be fitted", found="no maximum", hint=hint)
-    r, alpha, a, b = np.exp(logarithms).tolist()
-    return r, alpha, a, b
+    return function
 
 
 def log_likelihood(groups: Groups, per: float, parameters: Floats) -> tuple[float, Floats]:

@@ -24,26 +24,40 @@ _LONGEST = 2.0
 _HALVINGS = 60
 
 
+class Minimum(NamedTuple):
+    """Where a minimum is.
+
+    Attributes:
+        point: the values of the variables.
+        inverse: of the curvature there, as far as the steps on the way told it; None: not at all.
+    """
+
+    point: Floats
+    inverse: Floats | None
+
+
 class _At(NamedTuple):
     point: Floats
     value: float
     slope: Floats
 
 
-def minimum(function: Function, start: Floats, low: Floats, high: Floats) -> Floats | None:
+def minimum(
+    function: Function, start: Floats, low: Floats, high: Floats, inverse: Floats | None = None
+) -> Minimum | None:
     """The point from *low* to *high* at which *function* is least, searched from *start*; None where none is found.
 
     A variable stays at a bound as long as the function falls beyond it. Of several minima it is the one that leads
-    down from *start*. The same function gives the same bits.
+    down from *start*. *inverse* is what is known of the curvature before: of a function much like this one. The same
+    arguments give the same bits.
     """
     point = np.clip(start, low, high)
     at = _At(point, *function(point))
-    inverse: Floats | None = None  # of the curvature; None: nothing is known of it
     for _ in range(MOST_STEPS):
         free = ~(((at.point <= low) & (at.slope > 0)) | ((at.point >= high) & (at.slope < 0)))
         steepest = float(np.abs(at.slope[free]).max(initial=0.0))
         if steepest <= _FLAT:
-            return at.point
+            return Minimum(at.point, inverse)
         found = _step(function, at, _direction(at.slope, free, inverse), low, high)
         if found is not None:
             inverse = _learned(inverse, found.point - at.point, found.slope - at.slope)
@@ -51,7 +65,7 @@ def minimum(function: Function, start: Floats, low: Floats, high: Floats) -> Flo
         elif inverse is not None:
             inverse = None  # what was learned elsewhere misleads here: once more straight down
         else:
-            return at.point if steepest <= _ROUGH else None
+            return Minimum(at.point, None) if steepest <= _ROUGH else None
     return None
 
 
