@@ -18,7 +18,7 @@ import segdex
 from segdex.cli import answers
 from segdex.errors import LimitError, RuleError, SchemaError
 from segdex.metrics import alive, kernels_alive, select
-from segdex.metrics.compute import compute
+from segdex.metrics.compute import compute, compute_fitted
 from segdex.rules.windows import Duration
 from segdex.schema.model import Metric
 from segdex.store import generations
@@ -299,6 +299,18 @@ def test_fitted_parameters_are_kept_with_the_index(tmp_path: Path) -> None:
         assert opened.count("p_alive(orders, end = 2025-10-01) = active_then") == 400
         assert opened.count("odds = '0.7..'") == opened.count("active >= 0.7") > 0
         assert opened.customer(400).metrics["active"] is None
+
+
+def test_parameters_of_an_earlier_build_are_used_again() -> None:
+    with build(simulated((1.2, 10.0, 0.8, 2.5), 100, 60)) as built:
+        made = built._running().customers.source()
+    metrics = made.catalog.schema.metrics
+    column, fitted = compute_fitted(metrics["active"], made, CDNOW)
+    stated, nothing = compute_fitted(metrics["stated"], made, (1.0, 1.0, 1.0, 1.0))
+    assert (fitted, nothing) == (CDNOW, None)
+    assert isinstance(column, Column)
+    assert isinstance(stated, Column)
+    assert np.array_equal(column.data, stated.data, equal_nan=True)
 
 
 def test_nothing_to_fit_is_no_error() -> None:

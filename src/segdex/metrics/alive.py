@@ -55,21 +55,28 @@ class Histories:
     last: _Days
 
 
-def p_alive(metric: Metric, source: Source) -> tuple[Floats, Parameters | None]:
-    """P(alive) of every customer, missing where there is no transaction, and the parameters if they were fitted.
+def p_alive(metric: Metric, source: Source, fitted: Parameters | None = None) -> tuple[Floats, Parameters | None]:
+    """P(alive) of every customer, missing where there is no transaction, and the parameters if they are fitted ones.
 
     Where nobody has a transaction there is nothing to fit and no need for it.
+
+    Args:
+        metric: which transactions count, and the parameters or up to when to fit them.
+        source: the data.
+        fitted: parameters of an earlier build to be used again in place of fitting.
 
     Raises:
         SchemaError: parameters are to be fitted, and the transactions do not tell them.
     """
     today = clock.today(source.as_of, source.catalog.zone)
     known = _histories(metric, source, today)
-    per, parameters, fitted = days_of(metric.per or WEEK), given(metric), None
-    if parameters is None and known.days.any():
+    per, stated = days_of(metric.per or WEEK), given(metric)
+    if stated is not None:
+        fitted = None
+    elif fitted is None and known.days.any():
         end = today if metric.end is None else min(today, metric.end.toordinal() - _EPOCH)
-        parameters = fitted = fit(known if end == today else _histories(metric, source, end), end, per)
-    values = np.full(source.count, np.nan)
+        fitted = fit(known if end == today else _histories(metric, source, end), end, per)
+    values, parameters = np.full(source.count, np.nan), stated or fitted
     if parameters is not None:
         kernels_alive.alive(known.days, known.first, known.last, today, per, np.array(parameters), values)
     return values, fitted

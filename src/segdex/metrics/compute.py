@@ -49,11 +49,19 @@ def compute(metric: Metric, source: Source) -> Column | Family:
     return _column(metric, source, whole)
 
 
-def compute_fitted(metric: Metric, source: Source) -> tuple[Column | Family, tuple[float, ...] | None]:
-    """What `compute` gives, and the parameters of the metric's model where they were fitted to the data."""
+def compute_fitted(
+    metric: Metric, source: Source, fitted: alive.Parameters | None = None
+) -> tuple[Column | Family, alive.Parameters | None]:
+    """What `compute` gives, and the parameters of the metric's model where they are fitted to data.
+
+    Args:
+        metric: a metric.
+        source: the data.
+        fitted: parameters of an earlier build to be used again in place of fitting.
+    """
     if metric.kind != "p_alive":
         return compute(metric, source), None
-    values, fitted = alive.p_alive(metric, source)
+    values, fitted = alive.p_alive(metric, source, fitted)
     return _column(metric, source, values), fitted
 
 
