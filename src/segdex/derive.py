@@ -13,15 +13,15 @@ import pyarrow as pa
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
 from segdex.bitmap.ranks import ranks_of
-from segdex.errors import LimitError
+from segdex.errors import LimitError, SchemaError
 from segdex.generation import MEMBER, MOST_LABELS, Generation, PredicateName, Values, changeable
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band
-from segdex.metrics.compute import compute
+from segdex.metrics.compute import compute_fitted
 from segdex.order import chosen, moved, places_by
 from segdex.query.execute import Executor
 from segdex.schema.catalog import Catalog
-from segdex.schema.model import Band
+from segdex.schema.model import Band, Metric
 from segdex.schema.types import ValueType
 from segdex.values.column import Column, Ints, distinct
 from segdex.values.family import Family
@@ -168,10 +168,7 @@ class _Derivation:
         """The values of *name*; those of everything that it uses are there."""
         schema = self.generation.catalog.schema
         if name in schema.metrics:
-            try:
-                self.put(name, compute(schema.metrics[name], self._executor.customers.source()))
-            except LimitError as error:
-                raise error.at(f"metrics.{name}") from None
+            self._compute_metric(name, schema.metrics[name])
         elif name in schema.bands:
             # Edges that were fitted to the data stay until the next build.
             kept = self._fitted.get(name) if schema.bands[name].edges is None else None
@@ -179,6 +176,16 @@ class _Derivation:
             self.put(name, banded)
         elif name in schema.stages:
             self.put(name, _staged(name, self._executor))
+
+    def _compute_metric(self, name: str, metric: Metric) -> None:
+        try:
+            held: Any = self._fitted.get(name)
+            value, fitted = compute_fitted(metric, self._executor.customers.source(), held)
+        except (LimitError, SchemaError) as error:
+            raise error.at(f"metrics.{name}") from None
+        if fitted is not None:
+            self._fitted[name] = fitted
+        self.put(name, value)
 
     def put(self, name: str, value: Values) -> None:
         """Hold the values of *name*."""

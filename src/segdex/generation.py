@@ -59,7 +59,8 @@ class Generation:
         events: the rows of each stream.
         predicates: the precomputed sets, each within the universe.
         ranks: what answers ranges of values, for attributes and metrics of numbers, dates and times.
-        fitted: the edges of bands that were fitted to the data, in physical values.
+        fitted: what was fitted to the data: the edges of bands, in physical values, and the parameters r, alpha, a,
+            b of the metrics of kind ``p_alive`` that state none.
         order: the names by which customers were numbered; none: by their keys, ascending.
     """
 

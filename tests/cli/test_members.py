@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import segdex
 from tests.cli.conftest import Command
 
 COLUMNS = ("--columns", "country,tags,spend", "--columns", "value_share['toys']")
@@ -128,3 +129,21 @@ def test_a_failure_keeps_the_file_that_was_there(
     assert "No space left on device" in err
     assert out.read_text() == "yesterday"
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_places_in_a_file(segdex_command: Command, tmp_path: Path) -> None:
+    attributes = {"home": {"type": "geo", "latitude": "lat", "longitude": "lon"}, "name": "text"}
+    schema = {"customers": {"key": "id", "attributes": attributes}}
+    customers = pa.table({"id": [1, 2], "lat": [12.97, None], "lon": [77.59, None], "name": ["a", "b"]})
+    index = tmp_path / "index"
+    segdex.build(schema, as_of="2026-06-30T00:00:00Z", sources={"customers": customers}, out=index).close()
+    asked = ("members", index, "everyone", "--columns", "home,name", "--out")
+    assert segdex_command(*asked, "-").out.splitlines() == [
+        '"id","home.latitude","home.longitude","name"',
+        '1,12.97,77.59,"a"',
+        '2,,,"b"',
+    ]
+    assert segdex_command(*asked, tmp_path / "a.parquet").code == 0
+    assert pq.read_table(tmp_path / "a.parquet")["home"].to_pylist() == [{"latitude": 12.97, "longitude": 77.59}, None]
+    assert "latitude: 12.97, longitude: 77.59" in segdex_command("customer", index, "1").out
+    assert '"home":{"latitude":12.97,"longitude":77.59}' in segdex_command("customer", index, "1", "--json").out

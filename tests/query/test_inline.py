@@ -189,3 +189,15 @@ def test_blocks_side_by_side_give_one_answer(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(select, "MOST_ROWS", rows)
         with shop() as index:
             assert index.counts(rules) == expected
+
+
+def test_a_model_is_fitted_to_all_whoever_is_asked_for() -> None:
+    fitted, declared = "p_alive(orders) > 0.5", []
+    with shop() as index:
+        every = index.bitmap(fitted)
+    with shop() as index:
+        assert index.bitmap(f"country = 'IN' and {fitted}") == every & index.bitmap("country = 'IN'")
+        declared = index.keys(index.bitmap("country = 'IN'")).to_pylist()[:20]
+        keys = set(index.keys(every).to_pylist())
+    with shop() as index:
+        assert [each.holds for each in index.why(fitted, declared)] == [key in keys for key in declared]

@@ -240,8 +240,6 @@ LATER: list[tuple[str, Any, str]] = [
     ("customers.version", "updated", "customers.version"),
     ("customers.name", "crm", "customers.name"),
     ("customers.priority", 1, "customers.priority"),
-    ("customers.attributes.home", {"type": "geo", "latitude": "a", "longitude": "b"}, "customers.attributes.home.type"),
-    ("streams.orders.fields.home", "geo", "streams.orders.fields.home.type"),
     ("streams.orders.fields.department.type", "tags", "streams.orders.fields.department.type"),
     ("streams.orders.id", "line_id", "streams.orders.id"),
     ("streams.orders.version", "version", "streams.orders.version"),
@@ -256,7 +254,6 @@ LATER: list[tuple[str, Any, str]] = [
     ("metrics.x", {"kind": "streak", "stream": "orders", "period": "w"}, "metrics.x.kind"),
     ("metrics.x", {"kind": "active_periods", "stream": "orders", "of": 6, "least": 1}, "metrics.x.kind"),
     ("metrics.x", {"kind": "sequence", "steps": ["orders", "emails"]}, "metrics.x.kind"),
-    ("metrics.x", {"kind": "p_alive", "stream": "orders"}, "metrics.x.kind"),
     ("metrics.trend_spend.formula", "value_share / 2", "metrics.trend_spend.formula"),
     ("metrics.trend_spend.formula", "value_share['a'] / 2", "metrics.trend_spend.formula"),
     ("bands.affinity", {"metric": "value_share", "quantiles": 4}, "bands.affinity.quantiles"),
@@ -267,7 +264,6 @@ LATER: list[tuple[str, Any, str]] = [
     ("segments.x", {"where": "bucket('a', 100) < 10"}, "segments.x.where, line 1, column 1"),
     ("segments.x", {"where": "anniversary(birth_date) within 7d"}, "segments.x.where, line 1, column 1"),
     ("segments.x", {"where": "birth_date within 7d"}, "segments.x.where, line 1, column 1"),
-    ("segments.x", {"where": "country within 25 km of (12.97, 77.59)"}, "segments.x.where, line 1, column 1"),
 ]
 
 

@@ -27,6 +27,7 @@ from segdex.store.lazy import Lazy
 from segdex.store.os import OperatingSystem
 from segdex.values.column import BOOLEANS, MISSING, Column
 from segdex.values.family import Family
+from segdex.values.places import places
 
 SYSTEM = OperatingSystem()
 CATEGORY = ValueType("category")
@@ -92,8 +93,16 @@ def tags(draw: st.DrawFn) -> Column:
     return Column(ValueType("tags"), np.array(data, np.int32), strings(*labels), offsets)
 
 
+@st.composite
+def homes(draw: st.DrawFn) -> Column:
+    degree = st.floats(-90, 90) | st.just(float("nan"))
+    held = draw(st.lists(st.tuples(degree, degree), max_size=20))
+    latitudes, longitudes = (np.array([place[at] for place in held], np.float64) for at in (0, 1))
+    return places(ValueType("geo"), latitudes, longitudes)
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.one_of(columns(), tags()))
+@given(st.one_of(columns(), tags(), homes()))
 def test_any_column(tmp_path_factory, column):
     path = tmp_path_factory.mktemp("codec") / "f"
     form, decoder = stored(path, lambda encoder: encoder.column("a/b", column), 9)
@@ -294,6 +303,10 @@ BAD_COLUMNS = {
     "offsets fall": (column_of(np.array([0, 1, 0], I4), AB, [0, 4, 3], kind="tags"), "offsets fall"),
     "offsets negative": (column_of(np.array([0, 1], I4), AB, [0, -1, 2], kind="tags"), "offsets fall"),
     "wrong length": (column_of(np.array([0], I4), AB), "wrong number of values; found 1; allowed: 2"),
+    "place as float": (column_of([1.0, 2.0], kind="geo"), "a geo in another form; found f8; allowed: c16"),
+    "half a place": (column_of([1 + 2j, complex(1, np.nan)], kind="geo"), "one of latitude and longitude"),
+    "latitude": (column_of([1 + 2j, 90.5 + 0j], kind="geo"), "a place is not on the Earth"),
+    "longitude": (column_of([1 + 2j, complex(0, -np.inf)], kind="geo"), "a place is not on the Earth"),
 }
 
 

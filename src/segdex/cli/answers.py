@@ -14,7 +14,7 @@ from segdex.errors import ArgumentError
 
 if TYPE_CHECKING:
     from segdex.bitmap.predicate import Predicate
-    from segdex.generation import PredicateName
+    from segdex.generation import Generation, PredicateName
     from segdex.index import Index
     from segdex.schema.model import Label, Schema, Segment
 
@@ -107,6 +107,7 @@ class Inspection:
             no such predicates.
         mixed_by: the same for the predicates of each name.
         schema: what is declared, by what it is: each name with its type, kind or metric.
+        models: for each metric whose parameters were fitted to the data these parameters, by name.
         streams: rows by stream.
         predicates: the precomputed sets, in the order of their names.
         containers: how many containers these have together.
@@ -122,6 +123,7 @@ class Inspection:
     mixed: float | None
     mixed_by: dict[str, float | None]
     schema: dict[str, dict[str, str]]
+    models: dict[str, dict[str, float]]
     streams: dict[str, int]
     predicates: list[PredicateFacts]
     containers: int
@@ -152,6 +154,7 @@ def inspect(path: Path) -> Inspection:
         mixed=_mixed(predicates, customers),
         mixed_by={name: _mixed(list(held), customers) for name, held in by_name},
         schema=_declared(generation.catalog.schema),
+        models=_models(generation),
         streams={name: events.rows for name, events in generation.events.items()},
         predicates=predicates,
         containers=sum(each.containers for each in predicates),
@@ -173,6 +176,14 @@ def _predicate(name: PredicateName, members: Predicate) -> PredicateFacts:
     return PredicateFacts(
         *name, customers=len(members), containers=mixed, mixed=round(share, 4), bytes=members.words.nbytes
     )
+
+
+def _models(generation: Generation) -> dict[str, dict[str, float]]:
+    from segdex.schema.kinds import MODEL
+
+    metrics = generation.catalog.schema.metrics
+    fitted = {name: held for name, held in generation.fitted.items() if name in metrics}
+    return {name: dict(zip(MODEL, held, strict=False)) for name, held in fitted.items()}
 
 
 def _declared(schema: Schema) -> dict[str, dict[str, str]]:

@@ -96,13 +96,31 @@ _FORMATS: dict[str, Callable[[Any, pa.Schema], Any]] = {".parquet": _parquet, ".
 
 
 def _flat_schema(schema: pa.Schema) -> pa.Schema:
-    """The schema with tags as text: CSV has no lists."""
-    return pa.schema([field.with_type(pa.string()) if pa.types.is_list(field.type) else field for field in schema])
+    """The schema with tags as text, and places as two columns: CSV has no lists and no structs."""
+    fields: list[pa.Field] = []
+    for field in schema:
+        if pa.types.is_struct(field.type):
+            fields += field.flatten()
+        elif pa.types.is_list(field.type):
+            fields.append(field.with_type(pa.string()))
+        else:
+            fields.append(field)
+    return pa.schema(fields)
 
 
 def _flat(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch with the tags of each customer as a JSON list, which is how tags are read from CSV too."""
-    arrays = [_json_lists(array) if pa.types.is_list(array.type) else array for array in batch.columns]
+    """The batch with the tags of each customer as a JSON list, which is how tags are read from CSV too.
+
+    Of a place ``home`` there are ``home.latitude`` and ``home.longitude``.
+    """
+    arrays: list[pa.Array] = []
+    for array in batch.columns:
+        if pa.types.is_struct(array.type):
+            arrays += array.flatten()
+        elif pa.types.is_list(array.type):
+            arrays.append(_json_lists(array))
+        else:
+            arrays.append(array)
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 

@@ -265,6 +265,10 @@ def inspection(found: Inspection, json: bool) -> None:
         ("mixed chunks", _percent(found.mixed)),
         ("size", size(found.bytes)),
     ]
+    facts += [
+        (f"fitted to {name}", ", ".join(f"{key} {value:.4g}" for key, value in held.items()))
+        for name, held in found.models.items()
+    ]
     names = [(what, name, about) for what, held in found.schema.items() for name, about in held.items()]
     sets: dict[str, list[int]] = {}
     for each in found.predicates:

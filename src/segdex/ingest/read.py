@@ -17,12 +17,13 @@ import numpy as np
 
 from segdex.errors import ArgumentError
 from segdex.events.store import Events
-from segdex.ingest.columns import gatherer, pick
+from segdex.ingest.columns import FieldGatherer, gatherer, pick
 from segdex.ingest.ids import NOBODY, KeyColumn, KeySpace
 from segdex.ingest.intake import Part, Progress, take_in
 from segdex.ingest.keys import Keys
 from segdex.ingest.labels import LabelColumns, Labelled, read_label
 from segdex.ingest.lookups import Dimension, read_lookup
+from segdex.ingest.places import Places
 from segdex.ingest.report import OnError, Report, SourceReport, Tally, rejections
 from segdex.ingest.sources import CUSTOMERS, LABELS, LOOKUPS, Source, resolve
 from segdex.ingest.streams import Rows, arrange, read_rows
@@ -30,6 +31,7 @@ from segdex.ingest.universe import Universe
 from segdex.schema.catalog import Catalog
 from segdex.schema.fields import reached
 from segdex.schema.labels import score_name
+from segdex.schema.model import Field
 from segdex.values.column import Column, Ints, Mask
 
 
@@ -125,11 +127,16 @@ class _Reading:
     def _customers(self) -> _Customers:
         declared = self._catalog.schema.customers
         keys = KeyColumn(self._space)
-        fields = {name: gatherer(self._catalog.types[name], self._catalog.zone) for name in declared.attributes}
+        fields = {name: self._gatherer(name) for name in declared.attributes}
         parts = [Part(declared.key, keys, "bad")]
-        parts += (Part(declared.attributes[name].column or name, each) for name, each in fields.items())
+        for name, each in fields.items():
+            parts += _parts(name, declared.attributes[name], each)
         good = take_in(self._sources[CUSTOMERS], parts, self._tally(CUSTOMERS), self._progress)
         return _Customers(keys, good, {name: each.finish() for name, each in fields.items()})
+
+    def _gatherer(self, attribute: str) -> FieldGatherer | Places:
+        kind = self._catalog.types[attribute]
+        return Places(kind) if kind.kind == "geo" else gatherer(kind, self._catalog.zone)
 
     def _dimensions(self) -> dict[str, Dimension]:
         """The lookups that a stream comes through; the others are not read."""
@@ -180,6 +187,13 @@ class _Customers:
         rows = np.full(count, -1, np.int64)
         rows[owners[own]] = own  # where an index comes twice, the last one is assigned
         return rows
+
+
+def _parts(name: str, field: Field, held: FieldGatherer | Places) -> list[Part]:
+    """The columns of an attribute: one, of a place two."""
+    if isinstance(held, Places):
+        return [Part(field.latitude or "", held.latitude), Part(field.longitude or "", held.longitude)]
+    return [Part(field.column or name, held)]
 
 
 def _plain(tally: Tally) -> SourceReport:

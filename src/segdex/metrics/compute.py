@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdex.metrics import attributes, families
+from segdex.metrics import alive, attributes, families
 from segdex.metrics.select import by_block, pairs_by_block
 from segdex.metrics.source import Source
 from segdex.metrics.streams import KINDS
@@ -19,7 +19,7 @@ from segdex.values.column import MISSING, Column, Data
 from segdex.values.family import Family
 from segdex.values.operands import floats, operand
 
-__all__ = ["Source", "compute"]
+__all__ = ["Source", "compute", "compute_fitted"]
 
 
 def compute(metric: Metric, source: Source) -> Column | Family:
@@ -30,7 +30,10 @@ def compute(metric: Metric, source: Source) -> Column | Family:
 
     Raises:
         LimitError: a sum of integers leaves the range of 64 bits.
+        SchemaError: a model is to be fitted to data that do not tell its parameters.
     """
+    if metric.kind == "p_alive":
+        return compute_fitted(metric, source)[0]
     if metric.kind == "formula":
         return _formula(metric, source)
     if metric.kind == "share":
@@ -44,6 +47,22 @@ def compute(metric: Metric, source: Source) -> Column | Family:
     parts = by_block(metric, source, lambda selected: KINDS[metric.kind].compute(selected, metric))
     whole: Data = parts[0] if len(parts) == 1 else np.concatenate(parts)  # type: ignore[assignment]
     return _column(metric, source, whole)
+
+
+def compute_fitted(
+    metric: Metric, source: Source, fitted: alive.Parameters | None = None
+) -> tuple[Column | Family, alive.Parameters | None]:
+    """What `compute` gives, and the parameters of the metric's model where they are fitted to data.
+
+    Args:
+        metric: a metric.
+        source: the data.
+        fitted: parameters of an earlier build to be used again in place of fitting.
+    """
+    if metric.kind != "p_alive":
+        return compute(metric, source), None
+    values, fitted = alive.p_alive(metric, source, fitted)
+    return _column(metric, source, values), fitted
 
 
 def _column(metric: Metric, source: Source, data: Data) -> Column:

@@ -19,6 +19,7 @@ from segdex.query.customers import Customers
 from segdex.rules import nodes
 from segdex.rules.printer import value_to_text
 from segdex.schema.calls import metric_of
+from segdex.schema.model import Metric
 from segdex.values.column import Column, Ints
 from segdex.values.family import Family
 from segdex.values.lazy import Lazy
@@ -76,8 +77,17 @@ class Among:
     def _call(self, call: nodes.Call) -> Column | Family:
         text = value_to_text(call)
         if text not in self._calls:
-            self._calls[text] = compute(metric_of(call, self._source.catalog), self._source)
+            metric = metric_of(call, self._source.catalog)
+            if needs_all(metric):
+                self._calls[text] = self._customers.column(call).take(self._ids)
+            else:
+                self._calls[text] = compute(metric, self._source)
         return self._calls[text]
+
+
+def needs_all(metric: Metric) -> bool:
+    """Whether one customer's value depends on all others: a model is fitted to them, or a declared name is used."""
+    return (metric.kind == "p_alive" and metric.r is None) or metric.metric is not None
 
 
 def _among(source: Source, ids: Ints) -> Source:

@@ -143,8 +143,8 @@ def _names(columns: Sequence[str]) -> list[str]:
 
 def _ordered(ids: Ids, column: Column, name: str, descending: bool) -> Ids:
     """Ids by their values, then those outside a declared order, then missing ones; ties by id."""
-    if column.offsets is not None:
-        raise ArgumentError(f"members cannot be ordered by {name!r}", found="tags")
+    if column.type.kind in ("tags", "geo"):
+        raise ArgumentError(f"members cannot be ordered by {name!r}", found=column.type.kind)
     picked = column.take(ids.astype(np.int64))
     known = picked.known
     keys: np.ndarray[Any, Any] = picked.data
@@ -160,7 +160,8 @@ def count_by(chosen: Predicate, executor: Executor, name: str, text: str) -> Cou
     """How the members in *chosen* spread over the labels of *name*."""
     column = column_of(name, executor)
     if column.dictionary is None:
-        hint = "declare a band over it, or ask for its aggregate" if column.type.kind != "id" else None
+        banded = column.type.kind not in ("id", "geo")
+        hint = "declare a band over it, or ask for its aggregate" if banded else None
         raise ArgumentError(f"{name!r} has no labels to count by", found=column.type.kind, hint=hint)
     labels = column.dictionary.to_pylist()
     found = np.zeros(len(labels) + 1, np.int64)

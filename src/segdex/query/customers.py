@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 
-from segdex.errors import LimitError
+from segdex.errors import LimitError, RuleError, SchemaError
 from segdex.generation import Generation, Values
 from segdex.metrics.compute import Source, compute
 from segdex.query.remember import Remembered
 from segdex.rules import nodes
 from segdex.rules.printer import value_to_text
 from segdex.schema.calls import metric_of
-from segdex.values.column import Column
+from segdex.values.column import Column, Mask
 from segdex.values.family import Family
+from segdex.values.places import Cells, cells_of
 
 MOST_BYTES = 512 << 20
 """How many bytes of inline calls a generation remembers."""
@@ -23,11 +24,11 @@ class Customers:
 
     def __init__(self, generation: Generation, most_bytes: int = MOST_BYTES) -> None:
         self._generation = generation
-        self._calls: Remembered[Values] = Remembered(most_bytes, _bytes_of)
+        self._calls: Remembered[Values | Cells] = Remembered(most_bytes, _bytes_of)
 
     @property
     def held(self) -> tuple[int, int]:
-        """How many inline calls are kept, and their bytes."""
+        """How many inline calls and grids of places are kept, and their bytes."""
         return self._calls.held
 
     @property
@@ -60,6 +61,19 @@ class Customers:
         held = self._held(node.of)
         assert isinstance(held, Family)
         return held
+
+    def near(self, rule: nodes.Near) -> Mask:
+        """Who is within a circle, shape (customers,); the cells that find them are made once and kept."""
+        name = rule.value.name
+
+        def made() -> Cells:
+            column = self._generation.values[name]
+            assert isinstance(column, Column)
+            return cells_of(column)
+
+        cells = self._calls.get(f"cells:{name}", made)
+        assert isinstance(cells, Cells)
+        return cells.within(float(rule.kilometres), float(rule.latitude), float(rule.longitude))
 
     def categories(self, items: list[nodes.Item]) -> list[str]:
         """The categories of all the families that *items* belong to, ascending by bytes."""
@@ -96,8 +110,12 @@ class Customers:
                 return compute(metric_of(node, self._generation.catalog), self.source())
             except LimitError as error:
                 raise error.at(text) from None
+            except SchemaError as error:
+                raise RuleError(error.problem, place=text, found=error.found, hint=error.hint) from None
 
-        return self._calls.get(text, computed)
+        held = self._calls.get(text, computed)
+        assert not isinstance(held, Cells)
+        return held
 
 
 class Distinct:
@@ -128,7 +146,9 @@ class Pairs:
         return self._column
 
 
-def _bytes_of(value: Values) -> int:
+def _bytes_of(value: Values | Cells) -> int:
+    if isinstance(value, Cells):
+        return value.nbytes
     if isinstance(value, Column):
         return value.data.nbytes
     among = 0 if value.among is None else value.among.nbytes

@@ -33,6 +33,7 @@ from segdex.query.leaves import Among, Labels, Within, leaf_formula, leaf_mask, 
 from segdex.query.remember import Remembered
 from segdex.query.rewrite import rewrite
 from segdex.rules import nodes
+from segdex.schema.calls import metric_of
 from segdex.values import masks
 from segdex.values.column import Mask
 
@@ -361,15 +362,20 @@ class _Resolved:
         calls = [node for node in nodes.walk(rule) if isinstance(node, nodes.Call) and node.of in streams]
         return [call for call in calls if not customers.holds(call)]
 
+    def _is_for_all(self, rule: nodes.Rule) -> bool:
+        """Whether *rule* asks for what depends on all customers."""
+        catalog = self._executor.generation.catalog
+        return any(among.needs_all(metric_of(call, catalog)) for call in self._calls(rule))
+
     def _leaf(self, rule: nodes.Rule, text: str, those: Formula) -> Formula:
         executor = self._executor
         found = leaf_formula(rule, executor.generation, executor.customers)
         if found is not None:
             return found
-        if those != EVERYONE and self._calls(rule) and executor.way_of(text) is None:
-            among = self._among(rule, text, those)
-            if among is not None:
-                return among
+        if those != EVERYONE and executor.way_of(text) is None and self._calls(rule) and not self._is_for_all(rule):
+            asked = self._among(rule, text, those)
+            if asked is not None:
+                return asked
         return self._computed(text, lambda: leaf_mask(rule, executor.generation, executor.customers))
 
     def _among(self, rule: nodes.Rule, text: str, those: Formula) -> Leaf | None:

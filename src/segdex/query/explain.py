@@ -12,7 +12,7 @@ class Step:
 
     Attributes:
         name: the operation, or the text of a leaf.
-        way: how it is answered: ``predicates``, ``pairs``, ``values``, ``categories``, ``algebra``, ``universe``.
+        way: how it is answered: ``predicates pairs cells values categories algebra universe``.
         estimate: about how many customers it was expected to hold for.
         count: how many customers of the universe it holds for.
         bytes: how many bytes of containers its predicates have.

@@ -226,7 +226,9 @@ def _from_to(name: str, low: int | float, high: int | float, generation: Generat
 
 
 def leaf_mask(rule: nodes.Rule, generation: Generation, customers: Customers) -> tuple[Mask, str]:
-    """Where *rule* holds, shape (customers,), by comparing values; and how, in a word: ``pairs`` or ``values``."""
+    """Where *rule* holds, shape (customers,), from values; and how, in a word: ``cells``, ``pairs`` or ``values``."""
+    if isinstance(rule, nodes.Near):
+        return customers.near(rule), "cells"
     found = _from_pairs(rule, generation, customers)
     return (masks.leaf(rule, customers), "values") if found is None else (found, "pairs")
 

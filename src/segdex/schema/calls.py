@@ -8,12 +8,13 @@ from segdex.errors import RuleError, listed, nearest
 from segdex.rules import nodes
 from segdex.rules.windows import Lifetime
 from segdex.schema.catalog import Catalog
-from segdex.schema.kinds import KINDS, LATER, NOT_INLINE, OPTIONS, keys_of
+from segdex.schema.kinds import KINDS, LATER, MODEL, NOT_INLINE, OPTIONS, keys_of
 from segdex.schema.metrics import Fault, check_metric
 from segdex.schema.model import Metric, MetricKind
 from segdex.schema.place import Positions, later
 
 _WORDS = {"count": ("rows", "transactions"), "from": ("first", "last")}
+_VALUES = dict.fromkeys(MODEL, "a number") | {"per": "a duration such as 1w", "end": "a date such as 2025-12-31"}
 _INLINE = tuple(kind for kind in get_args(MetricKind) if kind not in NOT_INLINE)
 
 
@@ -76,16 +77,19 @@ def _subject(call: nodes.Call, kind: str, catalog: Catalog, fault: Fault) -> dic
     raise fault("stream", f"unknown {what} {call.of!r}", allowed=listed(known), hint=nearest(call.of, known))
 
 
-def _options(call: nodes.Call, kind: str, fault: Fault) -> dict[str, str]:
+def _options(call: nodes.Call, kind: str, fault: Fault) -> dict[str, Any]:
     """What is written as ``name = value``, by the attribute of `Metric` that it sets."""
     allowed = [key for key in OPTIONS if key in keys_of(kind)]
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     for key, value in call.options.items():
         if key not in allowed:
             takes = ", ".join(allowed) if allowed else "none"
             raise fault(key, f"unknown option {key!r}", allowed=takes, hint=nearest(key, allowed))
         if key == "every":
             raise fault(key, later("the option 'every'"))
+        if key in _VALUES:
+            found[key] = _value(key, value, fault)
+            continue
         text = value.name if isinstance(value, nodes.Name) else value.value
         words = _WORDS.get(key)
         if not isinstance(text, str) or (words is not None and text not in words):
@@ -93,3 +97,17 @@ def _options(call: nodes.Call, kind: str, fault: Fault) -> dict[str, str]:
             raise fault(key, f"the option {key!r} has the wrong value", found=repr(str(text)), allowed=wanted)
         found["start" if key == "from" else key] = text
     return found
+
+
+def _value(key: str, value: nodes.Node, fault: Fault) -> Any:
+    """The value of an option that is no text."""
+    match value:
+        case nodes.Number(number) if key in MODEL:
+            return float(number)
+        case nodes.Length(duration) if key == "per":
+            return duration
+        case nodes.Date(day) if key == "end":
+            return day
+    held = value.name if isinstance(value, nodes.Name) else getattr(value, "value", None)
+    problem = f"the option {key!r} has the wrong value"
+    raise fault(key, problem, found=repr(str(held)), allowed=_VALUES[key])

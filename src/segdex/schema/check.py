@@ -22,8 +22,7 @@ _LITERALS: dict[type[nodes.Node], Kind] = {
     nodes.Today: "date",
 }  # fmt: skip
 _LATER: dict[type[nodes.Node], str] = {
-    nodes.Near: "'within … km of'", nodes.Soon: "'within'", nodes.Bucket: "bucket(…)",
-    nodes.Anniversary: "anniversary(…)",
+    nodes.Soon: "'within'", nodes.Bucket: "bucket(…)", nodes.Anniversary: "anniversary(…)",
 }  # fmt: skip
 _COMPUTED = ValueType("number", role="computed")
 
@@ -111,8 +110,10 @@ class _Checker:
                 self._segment(rule, name)
             case nodes.Did(call):
                 self._call_value(call)
-            case nodes.Near() | nodes.Soon():
+            case nodes.Soon():
                 raise self.fault(rule, later(_LATER[type(rule)]))
+            case nodes.Near(value):
+                self._of_kind(value, ("geo",), "'within … km of' is about places")
             case _:
                 self._test(rule)
 

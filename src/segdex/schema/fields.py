@@ -40,7 +40,6 @@ def zone_of(name: str, spot: Spot) -> ZoneInfo:
 
 def field_type(field: Field, role: Role) -> ValueType:
     """The type of a field's value."""
-    assert field.type != "geo"
     return ValueType(field.type, scale=field.scale, order=field.order, role=role, fold=field.fold == "lower")
 
 
@@ -89,6 +88,8 @@ def _each(fields: Mapping[str, Field], owner: Owner, spot: Spot) -> None:
 
 
 def _options(field: Field, owner: Owner, spot: Spot) -> None:
+    if field.type == "geo":
+        _place(field, owner, spot)
     for key, types in _TYPES.items():
         if getattr(field, key) is not None and field.type not in types:
             raise spot.at(key).fault(f"{key!r} does not go with the type", found=field.type, allowed=", ".join(types))
@@ -103,6 +104,23 @@ def _options(field: Field, owner: Owner, spot: Spot) -> None:
         raise spot.fault("'lookup' and 'on' go together", allowed='lookup = "table.field", on = "field of the stream"')
     if field.lookup is not None and field.column is not None:
         raise spot.at("column").fault("a field of a lookup has the lookup's column", hint="leave 'column' out")
+
+
+def _place(field: Field, owner: Owner, spot: Spot) -> None:
+    """A place is an attribute of a customer, and comes from two columns."""
+    if owner != "attribute":
+        raise spot.at("type").fault(
+            "only customers have places", found=f"geo, in a {owner}", hint="declare it among customers.attributes"
+        )
+    written = '{ type = "geo", latitude = "lat", longitude = "lon" }'
+    for key in ("latitude", "longitude"):
+        if getattr(field, key) is None:
+            raise spot.fault(f"a place needs {key!r}, the column with its degrees", allowed=written)
+    if field.column is not None:
+        problem = "a place has two columns, not one"
+        raise spot.at("column").fault(problem, allowed=written, hint="leave 'column' out")
+    if field.latitude == field.longitude:
+        raise spot.at("longitude").fault("latitude and longitude are one column", found=shown(field.longitude))
 
 
 def _order(order: tuple[str, ...], field: Field, spot: Spot) -> None:

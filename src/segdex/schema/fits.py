@@ -8,15 +8,15 @@ from typing import Literal, NamedTuple, TypeAlias
 from segdex.rules import nodes
 from segdex.schema.types import ValueType
 
-Class: TypeAlias = Literal["number", "moment", "text", "id", "bool", "tags"]
+Class: TypeAlias = Literal["number", "moment", "text", "id", "bool", "tags", "place"]
 
 _CLASSES: dict[str, Class] = {
     "number": "number", "integer": "number", "date": "moment", "time": "moment", "category": "text",
-    "text": "text", "id": "id", "bool": "bool", "tags": "tags",
+    "text": "text", "id": "id", "bool": "bool", "tags": "tags", "geo": "place",
 }  # fmt: skip
 _WORDS: dict[Class, str] = {
     "number": "a number", "moment": "a date or a time", "text": "a string", "id": "an id", "bool": "true or false",
-    "tags": "tags",
+    "tags": "tags", "place": "a place",
 }  # fmt: skip
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(T.*)?", re.ASCII)
@@ -57,6 +57,10 @@ def check_comparison(op: nodes.Comparison, left: Operand, right: Operand) -> Non
     for side in (left, right):
         if side.group == "tags":
             raise Misfit("tags have many values", hint="write tags has any ('…')")
+        if side.group == "place":
+            name = side.node.name if isinstance(side.node, nodes.Name) else "home"
+            hint = f"write {name} within 25 km of (latitude, longitude)"
+            raise Misfit("a place is not compared with values", found=_described(side), hint=hint)
     if not _same_class(left, right):
         raise _mismatch(left, right)
     if op not in ("=", "!=") and left.group not in ("number", "moment"):

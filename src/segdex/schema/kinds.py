@@ -21,6 +21,8 @@ VALUES: tuple[Kind, ...] = ("category", "text", "id", "number", "integer", "bool
 
 _ROWS = ("window", "where", "having")
 _FAMILY = (*_ROWS, "by")
+MODEL = ("r", "alpha", "a", "b")
+"""The parameters of ``p_alive``."""
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -66,6 +68,7 @@ KINDS: dict[str, tuple[Form, ...]] = {
     "mean_gap": (Form(("stream",), _FAMILY, "number", timed=True),),
     "share": (Form(("stream",), (*_ROWS, "by", "weight", "count"), "number"),),
     "ratio": (Form(("numerator", "denominator"), ("window", "by", "matched"), "number"),),
+    "p_alive": (Form(("stream",), ("where", "having", "per", *MODEL, "end"), "number", timed=True),),
     "formula": (Form(("formula",), (), "number"),),
 }
 
@@ -75,7 +78,7 @@ LATER: frozenset[str] = frozenset(get_args(MetricKind)) - KINDS.keys()
 NOT_INLINE = frozenset({"ratio", "score", "formula"})
 """Kinds that are declared in a schema only; a rule has arithmetic instead."""
 
-OPTIONS = ("weight", "count", "from", "every")
+OPTIONS = ("weight", "count", "from", "every", "per", *MODEL, "end")
 """Keys that an inline call writes as ``name = value``."""
 
 _DEFAULTS = {field.encode_name: field.default for field in msgspec.structs.fields(Metric) if not field.required}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from segdex.errors import SegdexError, listed, nearest
 from segdex.rules.windows import Last, Lifetime, Window, window_fault
 from segdex.schema.catalog import Catalog
-from segdex.schema.kinds import KINDS, NUMBERS, Form, form_of, given, keys_of
+from segdex.schema.kinds import KINDS, MODEL, NUMBERS, Form, form_of, given, keys_of
 from segdex.schema.model import Metric, Part
 from segdex.schema.place import later
 from segdex.schema.types import Kind, ValueType
@@ -33,6 +33,8 @@ def check_metric(metric: Metric, catalog: Catalog, fault: Fault) -> None:
         _share(metric, fault)
     if metric.kind == "ratio":
         _ratio(metric, catalog, fault)
+    if metric.kind == "p_alive":
+        _p_alive(metric, fault)
 
 
 def _keys(metric: Metric, fault: Fault) -> Form:
@@ -112,3 +114,20 @@ def _ratio(metric: Metric, catalog: Catalog, fault: Fault) -> None:
             raise fault("window", f"a window needs a stream with a time; {part.stream!r} has none")
         if metric.by is not None:
             _typed("by", metric.by, fields, ("category",), f"a field of stream {part.stream!r}", fault)
+
+
+def _p_alive(metric: Metric, fault: Fault) -> None:
+    """The parameters of the model are given, all four of them and above 0, or are all fitted."""
+    have = [key for key in MODEL if getattr(metric, key) is not None]
+    missing = [key for key in MODEL if key not in have]
+    if have and missing:
+        hint = f"give {listed(missing)} too, or none of the four: then they are fitted"
+        raise fault(have[0], "the parameters of a model go together", found=listed(have), hint=hint)
+    for key in have:
+        if not 0 < getattr(metric, key) < float("inf"):
+            raise fault(key, "out of range", found=str(getattr(metric, key)), allowed="a number above 0")
+    if have and metric.end is not None:
+        raise fault("end", "'end' is for parameters that are fitted", hint="leave it out, or the parameters")
+    fixed = None if metric.per is None else metric.per.fixed_microseconds
+    if metric.per is not None and not fixed:
+        raise fault("per", "not a fixed length of time", found=str(metric.per), allowed="such as 1d, 1w or 36h")

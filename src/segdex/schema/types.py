@@ -7,7 +7,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-Kind: TypeAlias = Literal["category", "tags", "text", "id", "number", "integer", "bool", "date", "time"]
+Kind: TypeAlias = Literal["category", "tags", "text", "id", "number", "integer", "bool", "date", "time", "geo"]
 Role: TypeAlias = Literal[
     "attribute", "field", "metric", "band", "stage", "label", "segment", "literal", "computed"
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from segdex.schema.model import Customers, Field, Gap, Schema, Stream
+from segdex.schema.model import Customers, Gap, Schema, Stream
 from segdex.schema.place import Spot, later
 
 _CUSTOMERS = ("version", "name", "priority")
@@ -25,8 +25,6 @@ def _found(schema: Schema, root: Spot) -> Iterator[tuple[Spot, str]]:
     if schema.identities is not None:
         yield root.at("identities"), "merging identities"
     yield from _customers(schema.customers, root.at("customers"))
-    for name, lookup in schema.lookups.items():
-        yield from _fields(lookup.fields, root.at("lookups", name, "fields"))
     for name, stream in schema.streams.items():
         yield from _stream(stream, root.at("streams", name))
 
@@ -35,7 +33,6 @@ def _customers(customers: Customers, spot: Spot) -> Iterator[tuple[Spot, str]]:
     for key in _CUSTOMERS:
         if getattr(customers, key) is not None:
             yield spot.at(key), f"{key!r} of customers"
-    yield from _fields(customers.attributes, spot.at("attributes"))
 
 
 def _stream(stream: Stream, spot: Spot) -> Iterator[tuple[Spot, str]]:
@@ -44,10 +41,3 @@ def _stream(stream: Stream, spot: Spot) -> Iterator[tuple[Spot, str]]:
             yield spot.at(key), f"{key!r} of a stream"
     if isinstance(stream.unit, Gap):
         yield spot.at("unit"), "a unit by gaps of time"
-    yield from _fields(stream.fields, spot.at("fields"))
-
-
-def _fields(fields: dict[str, Field], spot: Spot) -> Iterator[tuple[Spot, str]]:
-    for name, field in fields.items():
-        if field.type == "geo":
-            yield spot.at(name, "type"), "the type 'geo'"

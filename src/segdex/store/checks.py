@@ -87,6 +87,15 @@ def truths(values: npt.NDArray[np.bool_], place: str) -> None:
     expect(not len(values) or int(values.view(np.uint8).max()) <= 1, "a truth value is neither 0 nor 1", place)
 
 
+def places(degrees: npt.NDArray[np.float64], place: str) -> None:
+    """Latitudes and longitudes by turns are in range, and missing together."""
+    latitudes, longitudes = degrees[::2], degrees[1::2]
+    halves = np.isnan(latitudes) != np.isnan(longitudes)
+    expect(not bool(halves.any()), "a place with one of latitude and longitude", place)
+    outside = (np.abs(latitudes) > 90.0) | (np.abs(longitudes) > 180.0)
+    expect(not bool(outside.any()), "a place is not on the Earth", place)
+
+
 def strings(values: pa.LargeStringArray, place: str) -> None:
     """Every string is UTF-8. Offsets were checked before."""
     try:
@@ -119,6 +128,8 @@ def form(kind: ValueType, dtype: str, coded: bool, tagged: bool, place: str) -> 
         allowed = ["i8"] if kind.scale is not None else ["f8"]
     elif kind.kind == "id":
         allowed = ["i4", "i8"]
+    elif kind.kind == "geo":
+        allowed = ["c16"]
     else:
         allowed = ["i4"] if kind.kind in _CODED else ["i8"]
     expect(dtype in allowed, f"a {kind.kind} in another form", place, dtype, " or ".join(allowed))

@@ -38,10 +38,14 @@ class StringsForm(Form, frozen=True):
 
 
 class ColumnForm(Form, frozen=True, tag_field="is", tag="column"):
-    """A column: ``name/data``, for tags also ``name/offsets``; strings may be shared with other columns."""
+    """A column: ``name/data``, for tags also ``name/offsets``; strings may be shared with other columns.
+
+    *data* is the physical form of a value, of which there are *length*. Places (``c16``) are a section of float64 of
+    twice the length.
+    """
 
     type: ValueType
-    data: Literal["i4", "i8", "f8"]
+    data: Literal["i4", "i8", "f8", "c16"]
     length: Natural
     dictionary: StringsForm | None = None
     items: Natural | None = None
@@ -102,7 +106,8 @@ class Encoder:
 
     def column(self, name: str, column: Column) -> ColumnForm:
         """Write a column."""
-        self._writer.add_array(f"{name}/data", column.data)
+        degrees = column.type.kind == "geo"
+        self._writer.add_array(f"{name}/data", column.data.view(np.float64) if degrees else column.data)
         if column.offsets is not None:
             self._writer.add_array(f"{name}/offsets", column.offsets)
         return ColumnForm(
@@ -227,7 +232,7 @@ class Decoder:
         checks.form(form.type, form.data, form.dictionary is not None, form.items is not None, place)
         found = form.length if form.items is None else form.items
         checks.expect(found == items, "wrong number of values", place, found, items)
-        data = self._array(f"{name}/data", form.data, form.length)
+        data = self._data(f"{name}/data", form)
         dictionary = None if form.dictionary is None else self.strings(form.dictionary)
         if dictionary is not None:
             checks.dictionary(dictionary, form.type, place)
@@ -237,6 +242,13 @@ class Decoder:
             offsets = self._offsets(f"{name}/offsets", form.items, form.length)
             checks.tags(data, offsets, place)
         return Column(form.type, data, dictionary, offsets)
+
+    def _data(self, name: str, form: ColumnForm) -> npt.NDArray[Any]:
+        if form.data != "c16":
+            return self._array(name, form.data, form.length)
+        degrees = self._array(name, "f8", 2 * form.length)
+        checks.places(degrees, self._place(name))
+        return degrees.view(np.complex128)
 
     def family(self, name: str, form: FamilyForm) -> Family:
         """A family over the index's customers."""

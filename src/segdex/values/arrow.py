@@ -7,16 +7,20 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from segdex.values.column import Column
+from segdex.values.places import latitudes, longitudes
 
 _PRECISION = 38
 
 
 def to_arrow(column: Column, ids: npt.NDArray[np.unsignedinteger]) -> pa.Array:
     """The values of the items *ids*, in their order: strings, lists of strings, booleans, int64, exact decimals,
-    float64, date32 or timestamps in UTC; a missing value is null.
+    float64, date32, timestamps in UTC, or structs of latitude and longitude; a missing value is null.
     """
     if column.offsets is not None:
         return _tags(column, ids)
+    if column.type.kind == "geo":
+        degrees = [pa.array(part(column)[ids]) for part in (latitudes, longitudes)]
+        return pa.StructArray.from_arrays(degrees, ["latitude", "longitude"], mask=pa.array(~_known(column, ids)))
     data = column.data[ids]
     kind = column.type.kind
     if column.dictionary is not None:

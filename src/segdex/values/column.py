@@ -1,12 +1,13 @@
 """A column: one value an item (customer, row, transaction), some of them missing.
 
-Three physical forms hold every type, so that each kernel is written once a form:
+Three physical forms hold what is compared, so that each kernel is written once a form, and a fourth one places:
 
 | types                          | data                                   | missing   |
 |--------------------------------|----------------------------------------|-----------|
 | category, text, id, bool, tags | int32 codes into a dictionary          | -1        |
 | integer, number with a scale, date (days since 1970), time (microseconds since 1970, UTC) | int64 | `MISSING` |
 | number                         | float64                                | NaN       |
+| geo                            | complex128, see `places`               | NaN       |
 
 An ``id`` of integers is int64 too. Tags have *offsets*: item i holds ``data[offsets[i]:offsets[i + 1]]``, each tag
 once, in ascending order of code; an item whose tags are missing holds the one code -1.
@@ -103,10 +104,12 @@ class Column:
         return dataclasses.replace(self, data=data[within], offsets=ends)
 
 
-def missing_of(dtype: np.dtype[np.generic]) -> int | float:
+def missing_of(dtype: np.dtype[np.generic]) -> int | float | complex:
     """The physical value that stands for a missing one."""
     if dtype == np.int32:
         return -1
+    if dtype == np.complex128:
+        return complex("nan+nanj")
     return MISSING if dtype == np.int64 else float("nan")
 
 
