@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -99,6 +100,16 @@ def test_a_loaded_segment(index: segdex.Index) -> None:
     index.load("panel", [0, 1, 2])
     assert index.why("segment 'panel'", 1).sentence == "In, because loaded set 'panel' holds."
     assert not index.why("segment 'panel' and everyone", 3).holds
+
+
+def test_within_a_circle() -> None:
+    home = {"type": "geo", "latitude": "lat", "longitude": "lon"}
+    people = pa.table({"id": [1, 2], "lat": [12.9, 51.5], "lon": [77.6, -0.1]})
+    schema = {"customers": {"key": "id", "attributes": {"home": home}}}
+    with segdex.build(schema, as_of="2026-06-30T00:00:00Z", sources={"customers": people}) as index:
+        near = "home within 25 km of (12.97, 77.59)"
+        assert [each.holds for each in index.why(near, [1, 2])] == [True, False]
+        assert "home is latitude 51.5, longitude -0.1" in index.why(near, 2).sentence
 
 
 # --- what check says ---------------------------------------------------------------------------------------------

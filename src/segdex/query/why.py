@@ -160,7 +160,12 @@ class _Customer:
                 members = self._executor.generation.predicates[PredicateName(name, MEMBER)]
                 return Reason(f"loaded set {name!r}", has(members, self._at))
             case Leaf(rule, text):
-                return Reason(text, bool(masks.leaf(rule, self._items)[0]), self._values(rule))
+                return Reason(text, self._holds(rule), self._values(rule))
+
+    def _holds(self, rule: nodes.Rule) -> bool:
+        if isinstance(rule, nodes.Near):  # answered from places, not from values
+            return bool(self._executor.customers.near(rule)[self._at])
+        return bool(masks.leaf(rule, self._items)[0])
 
     def _values(self, rule: nodes.Rule) -> dict[str, Any]:
         one = np.zeros(1, np.uint32)
