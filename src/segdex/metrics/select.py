@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -136,29 +136,75 @@ def select_pairs(metric: Metric, source: Source) -> Iterator[tuple[Selected, Cod
     assert metric.stream is not None
     first = 0
     for block in blocks(source.events[metric.stream]):
-        pairs, codes, customers = _regrouped(metric, block, _kept(metric, source, block))
-        everything = np.ones(pairs.rows, np.bool_)
-        yield _select(metric, source, pairs, everything), codes, customers + np.uint32(first)
+        selected, codes, customers = of_pairs(metric, source, block)
+        yield selected, codes, customers + np.uint32(first)
         first += len(block.offsets) - 1
+
+
+def of_customers(metric: Metric, source: Source, block: Events) -> Selected:
+    """What counts of one block for each customer."""
+    return _select(metric, source, block, _kept(metric, source, block))
+
+
+def of_pairs(metric: Metric, source: Source, block: Events) -> tuple[Selected, Codes, npt.NDArray[np.uint32]]:
+    """What counts of one block for each pair: as `select_pairs`, the first customer of the block being 0."""
+    pairs, codes, customers, _ = _regrouped(metric, block, _kept(metric, source, block), _names(metric))
+    return _select(metric, source, pairs, np.ones(pairs.rows, np.bool_)), codes, customers
+
+
+def of_two(
+    one: Metric, other: Metric, source: Source, block: Events
+) -> tuple[Selected, Selected, Codes, npt.NDArray[np.uint32]]:
+    """What counts of one block for two metrics of one stream, by the same customers or pairs and transactions.
+
+    Returns:
+        what counts for each, and the codes and customers of the pairs; of metrics without ``by`` all customers.
+    """
+    keep, others = _kept(one, source, block), _kept(other, source, block)
+    customers = np.arange(len(block.offsets) - 1, dtype=np.uint32)
+    codes = np.zeros(len(customers), np.int32)
+    if one.by is not None:
+        names = _names(one) | _names(other)
+        block, codes, customers, order = _regrouped(one, block, keep | others, names)
+        keep, others = keep[order], others[order]
+    return _select(one, source, block, keep), _select(other, source, block, others), codes, customers
 
 
 def blocks(events: Events, most: int | None = None) -> Iterator[Events]:
     """*events* in parts of whole customers with at most *most* rows each, a longer customer alone."""
-    most = most or MOST_ROWS
-    customers = len(events.offsets) - 1
-    if events.rows <= most:
-        yield events
+    for first, last in spans(events.offsets, most):
+        yield _part(events, first, last)
+
+
+def shared_blocks(streams: Sequence[Events]) -> Iterator[tuple[int, list[Events]]]:
+    """Several streams in parts of the same whole customers, as few rows together as `blocks` has.
+
+    Yields:
+        the first customer of the part, and the part of each stream.
+    """
+    together: Ints = np.sum([events.offsets for events in streams], axis=0)
+    for first, last in spans(together):
+        yield first, [_part(events, first, last) for events in streams]
+
+
+def spans(offsets: Ints, most: int | None = None) -> Iterator[tuple[int, int]]:
+    """Runs of groups, as (first, after the last), with at most *most* items each; a longer group is a run alone."""
+    most, groups = most or MOST_ROWS, len(offsets) - 1
+    if offsets[-1] - offsets[0] <= most:
+        yield 0, groups
         return
     first = 0
-    while first < customers:
-        last = int(np.searchsorted(events.offsets, events.offsets[first] + most, "right")) - 1
-        last = min(max(last, first + 1), customers)
-        yield _part(events, first, last)
+    while first < groups:
+        last = int(np.searchsorted(offsets, offsets[first] + most, "right")) - 1
+        last = min(max(last, first + 1), groups)
+        yield first, last
         first = last
 
 
 def _part(events: Events, first: int, last: int) -> Events:
     """The rows of customers *first* to *last* - 1, offsets starting at 0."""
+    if last - first == len(events.offsets) - 1:
+        return events
     start, end = int(events.offsets[first]), int(events.offsets[last])
     units = unit_offsets = None
     if events.units is not None and events.unit_offsets is not None:
@@ -238,8 +284,21 @@ def _having(selected: Selected, rule: nodes.Rule | str) -> Selected:
 # --- families --------------------------------------------------------------------------------------------------
 
 
-def _regrouped(metric: Metric, events: Events, keep: Mask) -> tuple[Events, Codes, npt.NDArray[np.uint32]]:
-    """The rows in *keep* with a known category, by category and customer, and the pairs that there are."""
+def _names(metric: Metric) -> set[str]:
+    """The fields that are needed of what counts for *metric*."""
+    having = nodes.walk(metric.having) if isinstance(metric.having, nodes.Node) else ()
+    names = {metric.field, metric.weight, *(node.name for node in having if isinstance(node, nodes.Name))}
+    return {name for name in names if name is not None}
+
+
+def _regrouped(
+    metric: Metric, events: Events, keep: Mask, names: Set[str]
+) -> tuple[Events, Codes, npt.NDArray[np.uint32], Ints]:
+    """The rows in *keep* with a known category, by category and customer, and the pairs that there are.
+
+    Returns:
+        the rows with the fields *names*, the category and the customer of each pair, and where each row was.
+    """
     assert metric.by is not None
     by = events.fields[metric.by]
     assert by.dictionary is not None
@@ -255,18 +314,14 @@ def _regrouped(metric: Metric, events: Events, keep: Mask) -> tuple[Events, Code
         unit_starts = np.flatnonzero(new_pair | _changes(_owners(events.units)[order]))
         units = np.append(unit_starts, len(order))
         unit_offsets = np.searchsorted(units, np.append(starts, len(order)))
-    wanted = {metric.field, metric.weight} | {
-        node.name for node in (nodes.walk(metric.having) if isinstance(metric.having, nodes.Node) else ())
-        if isinstance(node, nodes.Name)
-    }  # fmt: skip
     pairs = Events(
         offsets=np.append(starts, len(order)),
         time=None if events.time is None else events.time[order],
-        fields={name: column.take(order) for name, column in events.fields.items() if name in wanted},
+        fields={name: column.take(order) for name, column in events.fields.items() if name in names},
         units=units,
         unit_offsets=unit_offsets,
     )
-    return pairs, codes[starts], customers[starts]
+    return pairs, codes[starts], customers[starts], order
 
 
 def _owners(offsets: Ints) -> npt.NDArray[np.uint32]:
