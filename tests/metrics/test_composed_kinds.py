@@ -305,6 +305,22 @@ def test_a_matched_click_lies_in_the_category_of_its_mail() -> None:
         assert values(index, "rate['garden']")[0] == 1.0
 
 
+def test_scores_tops_and_matched_ratios_are_saved(tmp_path: Path) -> None:
+    side = {"stream": "events", "where": "action = 'open'"}
+    metrics = {
+        "taste": {"kind": "score", "half_life": "30d", "terms": [side | {"points": 0.1, "by": "category"}]},
+        "loved": {"kind": "top", "metric": "taste"},
+        "opened": {"kind": "ratio", "matched": True, "numerator": side, "denominator": {"stream": "events"}},
+    }
+    columns = ["taste['toys']", "taste['x']", "loved", "opened"]
+    with build(metrics, [mail("open", 30, "a"), mail("sent", 0, "b")]) as index:
+        found = [values(index, each) for each in columns]
+        index.save(tmp_path / "index")
+    assert [each[0] for each in found] == [0.05, 0.0, "toys", 0.5]
+    with segdex.open(tmp_path / "index") as index:
+        assert [values(index, each) for each in columns] == found
+
+
 # --- formulas over families --------------------------------------------------------------------------------------
 
 BOUGHT = [

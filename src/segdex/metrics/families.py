@@ -110,3 +110,11 @@ def united(*categories: pa.LargeStringArray) -> pa.LargeStringArray:
 def places_in(categories: pa.LargeStringArray, names: pa.LargeStringArray) -> Ints:
     """Where each of *categories* stands among *names*, which hold them all."""
     return np.asarray(pc.index_in(categories, value_set=names), np.int64)
+
+
+def merged(parts: Sequence[Ints]) -> Ints:
+    """The numbers of several ascending lists, ascending, each once."""
+    numbers = np.sort(np.concatenate(parts), kind="stable")  # finds the lists sorted and merges them
+    new = np.ones(len(numbers), np.bool_)
+    np.not_equal(numbers[1:], numbers[:-1], out=new[1:])
+    return numbers[new]

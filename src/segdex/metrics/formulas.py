@@ -96,8 +96,7 @@ class _OverFamilies:
     def _pairs(self, first: int, last: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint32], Floats]:
         """Codes, customers and values of all pairs that some family has in the categories *first* to *last* - 1."""
         own = {part: _places(family, first, last) for part, family in self._whole.items()}
-        places = np.sort(np.concatenate(list(own.values())), kind="stable")  # merges: each part is ascending
-        places = places[np.append(True, places[1:] != places[:-1])[: len(places)]]
+        places = families.merged(list(own.values()))
         customers = (places & 0xFFFFFFFF).astype(np.uint32)
         held = {part: column.take(customers.astype(np.int64)) for part, column in self._plain.items()}
         for part, family in self._whole.items():

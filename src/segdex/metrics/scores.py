@@ -107,7 +107,7 @@ class _Score:
         """
         found = [of_pairs(term, self._source, part) for term, part in zip(self.terms, parts, strict=True)]
         own = [(place[codes] << 32) | customers for (_, codes, customers), place in zip(found, places, strict=True)]
-        pairs = np.unique(np.concatenate(own))
+        pairs = families.merged(own)
         counted = [
             _Counted(selected.transactions, np.searchsorted(pairs, keys), points)
             for (selected, _, _), keys, points in zip(found, own, self._points, strict=True)
