@@ -16,13 +16,14 @@ from segdex.arguments import bytes_of, folder_of, is_one_key, moment_of, purpose
 from segdex.bitmap import predicate as hot
 from segdex.bitmap import roaring
 from segdex.bitmap.roaring import BitMap
+from segdex.deadlines import within
 from segdex.derive import Progress, derive
 from segdex.errors import ArgumentError, ClosedError, RuleError
 from segdex.generation import Generation
 from segdex.query import collect
-from segdex.query.advice import leaves, warnings
+from segdex.query.advice import warnings
 from segdex.query.aggregate import Aggregate, aggregate
-from segdex.query.bind import Bound, Some
+from segdex.query.bind import Bound, Some, leaves
 from segdex.query.collect import CountBy, Customer
 from segdex.query.estimate import Estimate
 from segdex.query.execute import Executor
@@ -31,6 +32,7 @@ from segdex.query.formula import told
 from segdex.query.prepared import Query, Suppression
 from segdex.query.remember import Remembered
 from segdex.query.trace import trace
+from segdex.query.why import Why, why
 from segdex.query.workers import Workers
 from segdex.rules import nodes
 from segdex.rules.nodes import Rule
@@ -166,27 +168,36 @@ class Index:
 
     # --- asking --------------------------------------------------------------------------------------------------
 
-    def count(self, rule: RuleLike, *, suppression: Suppression = False) -> int:
+    def count(self, rule: RuleLike, *, suppression: Suppression = False, timeout: float | None = None) -> int:
         """How many customers *rule* holds for, exactly.
 
         Args:
             rule: text or `Rule`.
             suppression: True leaves out every suppression segment, a list those for these purposes.
+            timeout: seconds after which the call gives up, here and in all that follow; default: never. Only what is
+                computed straight from a stream, or for many categories, can take long.
 
         Raises:
             RuleError: the rule is wrong.
+            LimitError: it takes too long. What was computed until then is gone; the index answers on.
         """
-        return self.prepare(rule).count(suppression=suppression)
+        if timeout is None:
+            return self.prepare(rule).count(suppression=suppression)
+        with within(timeout):
+            return self.prepare(rule).count(suppression=suppression)
 
-    def counts(self, rules: Iterable[RuleLike], *, suppression: Suppression = False) -> list[int]:
+    def counts(
+        self, rules: Iterable[RuleLike], *, suppression: Suppression = False, timeout: float | None = None
+    ) -> list[int]:
         """The counts of many rules, in their order; equal rules are counted once.
 
-        Where the sets of all rules fit no cache, this is faster than rule by rule.
+        Where the sets of all rules fit no cache, this is faster than rule by rule. *timeout* is for all together.
         """
         if isinstance(rules, str | bytes | Rule) or not isinstance(rules, Iterable):
             raise ArgumentError("rules", found=type(rules).__name__, allowed="a list of rules: ['everyone']")
-        plans = [query.plan(suppression) for query in [self.prepare(rule) for rule in rules]]
-        return self._running().counts(plans)
+        with within(timeout):
+            plans = [query.plan(suppression) for query in [self.prepare(rule) for rule in rules]]
+            return self._running().counts(plans)
 
     def prepare(self, rule: RuleLike) -> Query:
         """Parse, bind and plan *rule* once, to be asked many times; it follows the index to later generations."""
@@ -202,17 +213,19 @@ class Index:
 
         return self._texts.get(rule, prepared)
 
-    def estimate(self, rule: RuleLike) -> Estimate:
+    def estimate(self, rule: RuleLike, *, timeout: float | None = None) -> Estimate:
         """How many customers *rule* holds for, about, from cardinalities and a few chunks: low <= count <= high holds.
 
         Comparisons that no precomputed set answers are computed, once.
         """
-        query = self.prepare(rule)
-        return self._running().estimate(query.plan())
+        with within(timeout):
+            plan = self.prepare(rule).plan()
+        return self._running().estimate(plan)
 
-    def bitmap(self, rule: RuleLike, *, suppression: Suppression = False) -> BitMap:
+    def bitmap(self, rule: RuleLike, *, suppression: Suppression = False, timeout: float | None = None) -> BitMap:
         """The dense ids of the customers that *rule* holds for."""
-        return self.prepare(rule).bitmap(suppression=suppression)
+        with within(timeout):
+            return self.prepare(rule).bitmap(suppression=suppression)
 
     def members(
         self,
@@ -223,6 +236,7 @@ class Index:
         order_by: str | None = None,
         descending: bool = False,
         suppression: Suppression = True,
+        timeout: float | None = None,
     ) -> pa.RecordBatchReader:
         """The keys of the members with chosen columns, as Arrow record batches.
 
@@ -235,6 +249,7 @@ class Index:
                 keys only where customers are numbered by them.
             descending: greatest first.
             suppression: by default every suppression segment is left out, unless *rule* is a bare reference to one.
+            timeout: seconds; reading the batches is not part of it.
         """
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
             raise ArgumentError("limit", found=repr(limit), allowed="a whole number, 0 or more")
@@ -242,8 +257,9 @@ class Index:
             raise ArgumentError("descending", found=type(descending).__name__, allowed="True, False")
         query = self.prepare(rule)
         executor = self._running()
-        chosen = executor.members_of(query.plan(False if self._is_suppression(query.rule) else suppression))
-        return collect.members(chosen, executor, columns, limit, order_by, descending)
+        with within(timeout):
+            chosen = executor.members_of(query.plan(False if self._is_suppression(query.rule) else suppression))
+            return collect.members(chosen, executor, columns, limit, order_by, descending)
 
     def contains(self, rule: RuleLike, key: Any) -> Any:
         """Whether *rule* holds for the customer with *key*; for a list of keys, a list. Unknown keys: False."""
@@ -281,12 +297,15 @@ class Index:
             raise ArgumentError("no customer has this key")
         return collect.customer(at, executor)
 
-    def count_by(self, rule: RuleLike, name: str, *, suppression: Suppression = False) -> CountBy:
+    def count_by(
+        self, rule: RuleLike, name: str, *, suppression: Suppression = False, timeout: float | None = None
+    ) -> CountBy:
         """How the members of *rule* spread over the labels of a band, stage, category, boolean or tags."""
         query = self.prepare(rule)
         executor = self._running()
-        chosen = executor.members_of(query.plan(suppression))
-        return collect.count_by(chosen, executor, name, str(query.rule))
+        with within(timeout):
+            chosen = executor.members_of(query.plan(suppression))
+            return collect.count_by(chosen, executor, name, str(query.rule))
 
     def aggregate(
         self,
@@ -295,6 +314,7 @@ class Index:
         *,
         quantiles: Iterable[float] = (0.25, 0.5, 0.75),
         suppression: Suppression = False,
+        timeout: float | None = None,
     ) -> Aggregate:
         """What the values of the members of *rule* come to: number, sum, mean, least, greatest, quantiles.
 
@@ -308,15 +328,18 @@ class Index:
                 known values are at or below it: a value that some member has, 0 the least and 1 the greatest. A float
                 is the decimal that it prints as.
             suppression: True leaves out every suppression segment, a list those for these purposes.
+            timeout: seconds.
 
         Raises:
             RuleError: the rule is wrong.
+            LimitError: it takes too long.
             ArgumentError: *name* has no numbers, or *quantiles* are none.
         """
         query = self.prepare(rule)
         executor = self._running()
-        chosen = executor.members_of(query.plan(suppression))
-        return aggregate(chosen, executor, name, str(query.rule), quantiles)
+        with within(timeout):
+            chosen = executor.members_of(query.plan(suppression))
+            return aggregate(chosen, executor, name, str(query.rule), quantiles)
 
     def keys(self, bitmap: BitMap) -> pa.Array:
         """The keys of a set of dense ids, ascending by dense id.
@@ -362,9 +385,30 @@ class Index:
             rewritten=told(plan.formula),
             tables=len(plan.program.nodes),
             notes=tuple(warnings(query.bound, executor)),
-            as_of=self.as_of.isoformat().replace("+00:00", "Z"),
+            as_of=self._told_clock(),
             generation=self.generation,
         )
+
+    def why(self, rule: RuleLike, key: Any) -> Any:
+        """Why *rule* holds for the customer with *key*, or why not, a `Why`; for a list of keys, a list.
+
+        Raises:
+            RuleError: the rule is wrong.
+            ArgumentError: no customer has this key.
+        """
+        query, executor = self.prepare(rule), self._running()
+        if is_one_key(key):
+            return self._why(query, self._dense(key), executor)
+        return [self._why(query, int(at), executor) for at in executor.generation.keys.lookup(key)]
+
+    def _why(self, query: Query, at: int, executor: Executor) -> Why:
+        if at < 0:
+            raise ArgumentError("no customer has this key")
+        reason = why(query.bound, at, executor)
+        return Why(str(query.rule), reason.holds, reason, self._told_clock(), executor.generation.number)
+
+    def _told_clock(self) -> str:
+        return self.as_of.isoformat().replace("+00:00", "Z")
 
     # --- about the index -----------------------------------------------------------------------------------------
 

@@ -402,7 +402,7 @@ def _formula(metric: Metric, customer: int, world: World, category: str | None) 
             key = node.key.value
             held = value(world.metrics[node.of.name], customer, world, key)
             names[node.of.name] = rules.Family({key: held}, None, frozenset())
-    return _known(_float(rules.evaluate(metric.formula, names, rules.World(world.as_of, world.zone), None)))
+    return _known(_float(rules.evaluate(metric.formula, names, rules.World(world.as_of, world.zone), {})))
 
 
 def _is_family(metric: Metric, world: World) -> bool:

@@ -208,6 +208,27 @@ def explain(path: Path, rule: str, /, *, json: Json = False) -> None:
 
 
 @app.command
+def why(path: Path, rule: str, key: str, /, *, json: Json = False) -> None:
+    """Show why a rule holds for one customer, or why not: each part with the values that it compares.
+
+    ```
+    segdex why index/ "orders_3m > 7 and country = 'IN'" C-1041
+    ```
+
+    Parameters
+    ----------
+    path
+        The folder of the index.
+    rule
+        A rule, in double quotes.
+    key
+        The customer's key.
+    """
+    with segdex.open(path) as index:
+        show.why(key, index.why(rule, key), json)
+
+
+@app.command
 def customer(path: Path, key: str, /, *, json: Json = False) -> None:
     """Show everything that the index holds of one customer.
 

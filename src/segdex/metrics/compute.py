@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from segdex.events.store import Events
 from segdex.metrics import attributes, families, formulas, scores, tops
-from segdex.metrics.select import of_two, select, select_pairs, shared_blocks
+from segdex.metrics.select import by_block, of_two, pairs_by_block, shared_blocks, spread
 from segdex.metrics.source import Source
 from segdex.metrics.streams import KINDS
 from segdex.rules.windows import Lifetime
@@ -39,7 +40,7 @@ def compute(metric: Metric, source: Source) -> Column | Family:
         return _column(metric, source, attributes.compute(metric, source))
     if metric.by is not None:
         return _family(metric, source)
-    parts = [KINDS[metric.kind].compute(selected, metric) for selected in select(metric, source)]
+    parts = by_block(metric, source, lambda selected: KINDS[metric.kind].compute(selected, metric))
     whole: Data = parts[0] if len(parts) == 1 else np.concatenate(parts)  # type: ignore[assignment]
     return _column(metric, source, whole)
 
@@ -57,10 +58,7 @@ def _family(metric: Metric, source: Source) -> Family:
     assert metric.stream is not None
     assert metric.by is not None
     kind = KINDS[metric.kind]
-    parts = [
-        (codes, customers, kind.compute(selected, metric))
-        for selected, codes, customers in select_pairs(metric, source)
-    ]
+    parts = pairs_by_block(metric, source, lambda selected: kind.compute(selected, metric))
     column = _column(metric, source, parts[0][2])
     missing = MISSING if column.data.dtype == np.int64 else float("nan")
     categories = source.events[metric.stream].fields[metric.by].dictionary
@@ -98,15 +96,20 @@ def _matched(numerator: Metric, denominator: Metric, source: Source) -> tuple[Co
     """How many transactions of the denominator are, whenever, ones of the numerator; and how many there are."""
     assert denominator.stream is not None
     ever = msgspec.structs.replace(numerator, window=Lifetime())
-    matched: list[_Counts] = []
-    every: list[_Counts] = []
-    for first, (block,) in shared_blocks([source.events[denominator.stream]]):
-        above, below, codes, customers = of_two(ever, denominator, source, block)
+
+    def one(block: tuple[int, Sequence[Events]]) -> tuple[_Counts, _Counts]:
+        first, (events,) = block
+        above, below, codes, customers = of_two(ever, denominator, source, events)
         group = below.transactions
         both = dataclasses.replace(group, inside=group.inside & above.transactions.inside)
-        for parts, transactions in ((matched, both), (every, group)):
-            counts = KINDS["count"].compute(dataclasses.replace(below, transactions=transactions), denominator)
-            parts.append((codes, customers + np.uint32(first), counts))
+        matched, every = (
+            KINDS["count"].compute(dataclasses.replace(below, transactions=each), denominator) for each in (both, group)
+        )
+        customers += np.uint32(first)
+        return (codes, customers, matched), (codes, customers, every)
+
+    parts = spread(one, list(shared_blocks([source.events[denominator.stream]])))
+    matched, every = zip(*parts, strict=True)
     return _counts(matched, denominator, source), _counts(every, denominator, source)
 
 

@@ -12,7 +12,7 @@ from segdex.errors import LimitError
 from segdex.events.store import Events
 from segdex.metrics import families, kernels_score, kernels_sum, kernels_transactions
 from segdex.metrics.families import Customers
-from segdex.metrics.select import Group, of_customers, of_pairs, shared_blocks
+from segdex.metrics.select import Group, of_customers, of_pairs, shared_blocks, spread
 from segdex.metrics.source import Source
 from segdex.schema.metrics import whole_points
 from segdex.schema.model import Metric
@@ -49,14 +49,11 @@ def compute(metric: Metric, source: Source) -> Column | Family:
     """
     score, of = _Score(metric, source), source.catalog.metric_type(metric)
     if not of.family:
-        return Column(of, np.concatenate([score.of_customers(parts) for _, parts in score.blocks()]))
+        return Column(of, np.concatenate(spread(lambda block: score.of_customers(block[1]), score.blocks())))
     names = [score.categories(term) for term in score.terms]
     categories = families.united(*names)
     places = [families.places_in(each, categories) for each in names]
-    pairs = []
-    for first, parts in score.blocks():
-        codes, customers, values = score.of_pairs(parts, places)
-        pairs.append((codes, customers + np.uint32(first), values))
+    pairs = spread(lambda block: score.of_pairs(*block, places), score.blocks())
     return families.gathered(pairs, categories, Column(of, pairs[0][2]), 0.0)
 
 
@@ -98,10 +95,11 @@ class _Score:
         ]
         return self._scores(counted, len(everyone))
 
-    def of_pairs(self, parts: Sequence[Events], places: Sequence[Ints]) -> tuple[Codes, Customers, Floats]:
-        """The scores of one block's pairs, by category, then by customer, the first customer of the block being 0.
+    def of_pairs(self, first: int, parts: Sequence[Events], places: Sequence[Ints]) -> tuple[Codes, Customers, Floats]:
+        """The scores of one block's pairs, by category, then by customer.
 
         Args:
+            first: the first customer of the block.
             parts: the rows of each term's stream.
             places: for each term where each of its categories stands among those of all terms.
         """
@@ -113,7 +111,8 @@ class _Score:
             for (selected, _, _), keys, points in zip(found, own, self._points, strict=True)
         ]
         scores = self._scores(counted, len(pairs))
-        return (pairs >> 32).astype(np.int32), (pairs & _CUSTOMER).astype(np.uint32), scores
+        customers = (pairs & _CUSTOMER).astype(np.uint32) + np.uint32(first)
+        return (pairs >> 32).astype(np.int32), customers, scores
 
     def _scores(self, terms: Sequence[_Counted], lists: int) -> Floats:
         """One score a list: the transactions of all terms are brought together and their points summed."""

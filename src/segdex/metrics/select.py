@@ -12,11 +12,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Sequence, Set
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from segdex.deadlines import current
 from segdex.errors import LimitError
 from segdex.events.store import Events
 from segdex.metrics import kernels_sum, kernels_transactions
@@ -25,9 +30,14 @@ from segdex.rules import nodes
 from segdex.schema.model import Metric
 from segdex.values import clock, masks
 from segdex.values.column import MISSING, Codes, Column, Data, Ints, Mask
+from segdex.values.lazy import Lazy
 
 MOST_ROWS = 1 << 21
 """Rows of a block; a customer with more is a block alone."""
+MOST_THREADS = 4
+"""Blocks that are worked on at once; each takes some 100 bytes a row on the way."""
+P = TypeVar("P")
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,25 +130,70 @@ class Selected:
         return totals, known
 
 
-def select(metric: Metric, source: Source) -> Iterator[Selected]:
-    """What counts for *metric*, block by block in the order of customers."""
-    assert metric.stream is not None
-    for block in blocks(source.events[metric.stream]):
-        yield _select(metric, source, block, _kept(metric, source, block))
+def by_block(metric: Metric, source: Source, work: Callable[[Selected], T]) -> list[T]:
+    """What *work* makes of what counts for *metric*, block by block in the order of customers.
 
-
-def select_pairs(metric: Metric, source: Source) -> Iterator[tuple[Selected, Codes, npt.NDArray[np.uint32]]]:
-    """What counts for each pair of a category and a customer, block by block.
-
-    Yields:
-        what counts, and the category's code and the customer's id of each pair, by category, then by customer.
+    Raises:
+        LimitError: the call in hand takes too long.
     """
     assert metric.stream is not None
-    first = 0
-    for block in blocks(source.events[metric.stream]):
+
+    def one(block: Events) -> T:
+        return work(of_customers(metric, source, block))
+
+    return spread(one, list(blocks(source.events[metric.stream])))
+
+
+def pairs_by_block(
+    metric: Metric, source: Source, work: Callable[[Selected], T]
+) -> list[tuple[Codes, npt.NDArray[np.uint32], T]]:
+    """What *work* makes of what counts for each pair of a category and a customer, block by block.
+
+    Returns:
+        for each block the category's code and the customer's id of each pair, by category, then by customer; and what
+        was made of them.
+    """
+    assert metric.stream is not None
+
+    def one(block: Events) -> tuple[Codes, npt.NDArray[np.uint32], T]:
         selected, codes, customers = of_pairs(metric, source, block)
-        yield selected, codes, customers + np.uint32(first)
+        return codes, customers, work(selected)
+
+    parts = list(blocks(source.events[metric.stream]))
+    first, held = 0, []
+    for (codes, customers, made), block in zip(spread(one, parts), parts, strict=True):
+        held.append((codes, customers + np.uint32(first), made))
         first += len(block.offsets) - 1
+    return held
+
+
+def spread(one: Callable[[P], T], parts: Sequence[P]) -> list[T]:
+    """*one* over all parts, some at the same time: kernels, and most of numpy, run without the interpreter's lock.
+
+    Raises:
+        LimitError: the call in hand takes too long.
+    """
+    deadline = current()
+
+    def timely(part: P) -> T:
+        deadline.check()
+        return one(part)
+
+    if len(parts) == 1:
+        return [timely(parts[0])]
+    with ThreadPoolExecutor(min(len(parts), _threads()), thread_name_prefix="segdex") as pool:
+        done = [pool.submit(timely, each) for each in parts]
+        try:
+            return [each.result() for each in done]
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _threads() -> int:
+    """How many blocks are worked on at once: as many as this process has cores, and no more than memory bears."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_THREADS)
 
 
 def of_customers(metric: Metric, source: Source, block: Events) -> Selected:
@@ -147,7 +202,7 @@ def of_customers(metric: Metric, source: Source, block: Events) -> Selected:
 
 
 def of_pairs(metric: Metric, source: Source, block: Events) -> tuple[Selected, Codes, npt.NDArray[np.uint32]]:
-    """What counts of one block for each pair: as `select_pairs`, the first customer of the block being 0."""
+    """What counts of one block for each pair: as `pairs_by_block`, the first customer of the block being 0."""
     pairs, codes, customers, _ = _regrouped(metric, block, _kept(metric, source, block), _names(metric))
     return _select(metric, source, pairs, np.ones(pairs.rows, np.bool_)), codes, customers
 
@@ -213,12 +268,14 @@ def _part(events: Events, first: int, last: int) -> Events:
     return Events(
         offsets=events.offsets[first : last + 1] - start,
         time=None if events.time is None else events.time[start:end],
-        fields={
-            name: dataclasses.replace(column, data=column.data[start:end]) for name, column in events.fields.items()
-        },
+        fields=Lazy({name: partial(_sliced, events.fields, name, start, end) for name in events.fields}),
         units=units,
         unit_offsets=unit_offsets,
     )
+
+
+def _sliced(fields: Mapping[str, Column], name: str, start: int, end: int) -> Column:
+    return dataclasses.replace(fields[name], data=fields[name].data[start:end])
 
 
 # --- the order of work -----------------------------------------------------------------------------------------
@@ -228,7 +285,7 @@ def _part(events: Events, first: int, last: int) -> Events:
 class _Fields:
     """Rows or transactions as items of a ``where`` or ``having``."""
 
-    held: dict[str, Column]
+    held: Mapping[str, Column]
     count: int
     as_of: int
     zone: dt.tzinfo
@@ -243,7 +300,7 @@ def _kept(metric: Metric, source: Source, events: Events) -> Mask:
     keep = np.ones(events.rows, np.bool_) if events.time is None else events.time <= source.as_of
     if metric.where is not None:
         assert not isinstance(metric.where, str)
-        rows = _Fields(dict(events.fields), events.rows, source.as_of, source.catalog.zone)
+        rows = _Fields(events.fields, events.rows, source.as_of, source.catalog.zone)
         keep &= masks.mask(metric.where, rows)
     return keep
 
@@ -317,7 +374,7 @@ def _regrouped(
     pairs = Events(
         offsets=np.append(starts, len(order)),
         time=None if events.time is None else events.time[order],
-        fields={name: column.take(order) for name, column in events.fields.items() if name in names},
+        fields={name: events.fields[name].take(order) for name in events.fields if name in names},
         units=units,
         unit_offsets=unit_offsets,
     )

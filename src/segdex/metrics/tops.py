@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from segdex.metrics import families, kernels_top
 from segdex.metrics.keys import keys_of, keys_of_floats
-from segdex.metrics.select import Selected, select_pairs
+from segdex.metrics.select import Selected, pairs_by_block
 from segdex.metrics.source import Source
 from segdex.metrics.streams import KINDS
 from segdex.schema.model import Metric
@@ -42,12 +42,11 @@ def compute(metric: Metric, source: Source) -> Column:
     return Column(source.catalog.metric_type(metric), chosen, categories)
 
 
-def _of_stream(metric: Metric, source: Source) -> Iterator[Pairs]:
+def _of_stream(metric: Metric, source: Source) -> Sequence[Pairs]:
     """Transactions or weights by category and customer, block by block; missing where no transaction counts."""
     kind = "count" if metric.weight is None else "sum"
     asked = msgspec.structs.replace(metric, kind=kind, field=metric.weight, weight=None)
-    for selected, codes, customers in select_pairs(asked, source):
-        yield codes, customers, _keys(selected, asked)
+    return pairs_by_block(asked, source, lambda selected: _keys(selected, asked))
 
 
 def _keys(selected: Selected, asked: Metric) -> Ints:
@@ -64,5 +63,5 @@ def _sorting(values: Data) -> Ints:
     return values.copy()  # type: ignore[return-value]
 
 
-def _of_family(family: Family) -> Iterator[Pairs]:
-    yield families.codes_of(family), family.customers, keys_of(family.column)
+def _of_family(family: Family) -> Sequence[Pairs]:
+    return [(families.codes_of(family), family.customers, keys_of(family.column))]

@@ -21,10 +21,10 @@ from segdex.schema.types import ValueType
 from segdex.store import snapshot
 from segdex.store.codec import ColumnForm, Decoder, Encoder, EventsForm, FamilyForm, Form, KeysForm, joined
 from segdex.store.container import Natural, Reader, Writer
-from segdex.store.lazy import Lazy
 from segdex.store.os import OperatingSystem
 from segdex.values.column import MISSING, Column
 from segdex.values.family import Family
+from segdex.values.lazy import Lazy
 
 SCHEMA = "schema"
 DESCRIPTION = "description"
