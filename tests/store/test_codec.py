@@ -23,10 +23,10 @@ from segdex.ingest.keys import Keys, Numbering
 from segdex.schema.types import ValueType
 from segdex.store.codec import ColumnForm, Decoder, Encoder, EventsForm, FamilyForm, KeysForm, StringsForm, joined
 from segdex.store.container import Identity, Reader, Writer
-from segdex.store.lazy import Lazy
 from segdex.store.os import OperatingSystem
 from segdex.values.column import BOOLEANS, MISSING, Column
 from segdex.values.family import Family
+from segdex.values.lazy import Lazy
 
 SYSTEM = OperatingSystem()
 CATEGORY = ValueType("category")
