@@ -122,10 +122,11 @@ def make(seed: int) -> Case:
 
 
 def _used(metric: Metric) -> set[str]:
-    """The metrics that a formula is made of."""
-    if not isinstance(metric.formula, n.Node):
-        return set()
-    return {node.name for node in n.walk(metric.formula) if isinstance(node, n.Name)}
+    """The metrics that one is made of, and those that they are made of."""
+    own = {metric.metric} if metric.metric is not None else set()
+    if isinstance(metric.formula, n.Node):
+        own |= {node.name for node in n.walk(metric.formula) if isinstance(node, n.Name)}
+    return own.union(*(_used(worlds.METRICS[name]) for name in own))
 
 
 def _ordered(metric: Metric) -> bool:
@@ -227,12 +228,14 @@ def _value(metric: Metric, customer: int, world: Any) -> Any:
 
 def _seen(metric: Metric, world: Any) -> frozenset[str]:
     """The categories that the rows of a metric's streams have."""
-    parts = [metric.stream] if metric.stream else [metric.numerator.stream, metric.denominator.stream]  # type: ignore[union-attr]
+    if metric.kind == "formula":
+        parts = [worlds.METRICS[name] for name in sorted(_used(metric))]
+        families = [each for each in parts if worlds.CATALOG.metric_type(each).family]
+        return frozenset().union(*(_seen(each, world) for each in families))
+    fields = [(metric.stream, metric.by)] + [(term.stream, term.by or metric.by) for term in metric.terms or ()]
+    fields += [(part.stream, metric.by) for part in (metric.numerator, metric.denominator) if part is not None]
     return frozenset(
-        row.fields[metric.by or ""]
-        for stream in parts
-        for row in world.rows[stream]
-        if row.fields[metric.by or ""] is not None
+        row.fields[by] for stream, by in fields if stream for row in world.rows[stream] if row.fields[by] is not None
     )
 
 

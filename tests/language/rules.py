@@ -47,9 +47,9 @@ def value(case: Case, kinds: Sequence[str], key: n.Text | n.Variable | None = No
     held: list[tuple[Any, bool]] = [
         (n.Name(name), kind.family) for name, kind in case.types.items() if kind.kind in kinds
     ]
+    called = [worlds.CATALOG.metric_type(declared(call)) for call in case.calls]
     held += [
-        (call, call.by is not None) for call in case.calls
-        if worlds.CATALOG.metric_type(declared(call)).kind in kinds
+        (call, kind.family) for call, kind in zip(case.calls, called, strict=True) if kind.kind in kinds
     ]  # fmt: skip
     if isinstance(key, n.Variable):
         held = [each for each in held if each[1]]

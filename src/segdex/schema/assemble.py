@@ -75,7 +75,8 @@ def _faults(spot: Spot) -> Fault:
     """Errors about the keys of what is declared at *spot*."""
 
     def fault(key: str, problem: str, **parts: str | None) -> SchemaError:
-        return (spot.at(*key.split(".")) if key else spot).fault(problem, **parts)
+        keys = [int(each) if each.isdecimal() else each for each in key.split(".")] if key else []
+        return spot.at(*keys).fault(problem, **parts)
 
     return fault
 
@@ -144,8 +145,10 @@ class _Rules:
             if part is not None and part.stream is not None:
                 self._rule(part.where, self._catalog.rows(part.stream), inside.at("where"))
                 self._rule(part.having, self._catalog.transactions(part.stream), inside.at("having"))
+        for number, term in enumerate(metric.terms or ()):
+            self._rule(term.where, self._catalog.rows(term.stream), spot.at("terms", number, "where"))
         if metric.formula is None:
-            return set()
+            return set() if metric.metric is None else {metric.metric}
         assert not isinstance(metric.formula, str)
         try:
             check_formula(metric.formula, self._catalog)

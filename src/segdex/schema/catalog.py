@@ -68,7 +68,7 @@ class Catalog:
 
     def metric_type(self, metric: Metric) -> ValueType:
         """The type of a metric that was declared here or came from `segdex.schema.calls.metric_of`."""
-        return kinds.metric_type(metric, self.fields.get(metric.stream or "", {}))
+        return kinds.metric_type(metric, self.schema.metrics, self.fields)
 
     @Once
     def _customers(self) -> Names:
