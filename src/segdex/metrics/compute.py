@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdex.metrics import attributes, families
+from segdex.metrics import attributes, families, sequences
 from segdex.metrics.select import select, select_pairs
 from segdex.metrics.source import Source
 from segdex.metrics.streams import KINDS
@@ -37,6 +37,8 @@ def compute(metric: Metric, source: Source) -> Column | Family:
         return _share(metric, source)
     if metric.kind == "ratio":
         return _ratio(metric, source)
+    if metric.kind == "sequence":
+        return Column(source.catalog.metric_type(metric), sequences.compute(metric, source))
     if metric.attribute is not None:
         return _column(metric, source, attributes.compute(metric, source))
     if metric.by is not None:
@@ -125,7 +127,7 @@ class _Metrics:
     def zone(self) -> dt.tzinfo:
         return self.source.catalog.zone
 
-    def column(self, node: nodes.Name | nodes.Item | nodes.Call) -> Column:
+    def column(self, node: nodes.Reference) -> Column:
         assert isinstance(node, nodes.Name)
         held = self.source.value(node.name)
         assert isinstance(held, Column)

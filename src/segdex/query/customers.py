@@ -45,7 +45,7 @@ class Customers:
         """The schema's time zone."""
         return self._generation.catalog.zone
 
-    def column(self, node: nodes.Name | nodes.Item | nodes.Call) -> Column:
+    def column(self, node: nodes.Reference) -> Column:
         """The values of a name, one category of a family or an inline call, one a customer."""
         if isinstance(node, nodes.Item):
             assert isinstance(node.key, nodes.Text)
@@ -82,7 +82,7 @@ class Customers:
             value=generation.values.__getitem__,
         )
 
-    def _held(self, node: nodes.Name | nodes.Call) -> Values:
+    def _held(self, node: nodes.Name | nodes.Call | nodes.Sequence) -> Values:
         if isinstance(node, nodes.Name):
             return self._generation.values[node.name]
         text = value_to_text(node)

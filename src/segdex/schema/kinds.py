@@ -18,6 +18,8 @@ Fields: TypeAlias = Mapping[str, ValueType]
 NUMBERS: tuple[Kind, ...] = ("number", "integer")
 MOMENTS: tuple[Kind, ...] = ("date", "time")
 VALUES: tuple[Kind, ...] = ("category", "text", "id", "number", "integer", "bool", "date", "time")
+COMMON: tuple[Kind, ...] = ("id", "category", "text", "integer", "bool", "date")
+"""What rows of several streams may have in common."""
 
 _ROWS = ("window", "where", "having")
 _FAMILY = (*_ROWS, "by")
@@ -65,6 +67,9 @@ KINDS: dict[str, tuple[Form, ...]] = {
     "years_since": (Form(("attribute",), (), "integer", ("date",)),),
     "mean_gap": (Form(("stream",), _FAMILY, "number", timed=True),),
     "share": (Form(("stream",), (*_ROWS, "by", "weight", "count"), "number"),),
+    "streak": (Form(("stream", "period"), _FAMILY, "integer", timed=True),),
+    "active_periods": (Form(("stream", "period", "of"), (*_FAMILY, "least"), "integer", timed=True),),
+    "sequence": (Form(("steps",), ("on", "window"), "integer"),),
     "ratio": (Form(("numerator", "denominator"), ("window", "by", "matched"), "number"),),
     "formula": (Form(("formula",), (), "number"),),
 }
@@ -75,7 +80,7 @@ LATER: frozenset[str] = frozenset(get_args(MetricKind)) - KINDS.keys()
 NOT_INLINE = frozenset({"ratio", "score", "formula"})
 """Kinds that are declared in a schema only; a rule has arithmetic instead."""
 
-OPTIONS = ("weight", "count", "from", "every")
+OPTIONS = ("weight", "count", "from", "every", "period", "of", "least")
 """Keys that an inline call writes as ``name = value``."""
 
 _DEFAULTS = {field.encode_name: field.default for field in msgspec.structs.fields(Metric) if not field.required}
