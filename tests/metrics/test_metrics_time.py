@@ -42,8 +42,8 @@ def value(
         rows: for each stream times, or pairs of a time and a table of fields.
     """
     tables, declared = {}, {}
-    for name, given in rows.items():
-        pairs = [each if isinstance(each, tuple) else (each, {}) for each in given]
+    for name, happened in rows.items():
+        pairs = [each if isinstance(each, tuple) else (each, {}) for each in happened]
         columns = {key: [fields.get(key) for _, fields in pairs] for _, each in pairs for key in each}
         times = pa.array([time for time, _ in pairs], pa.timestamp("us", "UTC"))
         tables[name] = pa.table({"key": pa.array(["ann"] * len(pairs), pa.string()), "at": times} | columns)
@@ -89,11 +89,11 @@ def test_days_are_those_of_the_zone() -> None:
 
 
 def test_weeks_are_iso_weeks_over_the_turn_of_the_year() -> None:
-    bought = [local(day, BERLIN) for day in ("2025-12-28T23:00", "2025-12-29T00:00", "2026-01-11T23:59")]
+    bought = [local(day, BERLIN) for day in ("2025-12-28T23:59", "2026-01-05T00:00", "2026-01-11T23:59")]
     assert value("streak(orders, period = w)", local("2026-01-12T00:00", BERLIN), BERLIN, orders=bought) == 1
-    bought.append(local("2026-01-05T00:00", BERLIN))
+    bought.append(local("2025-12-29T00:00", BERLIN))
     assert value("streak(orders, period = w)", local("2026-01-12T00:00", BERLIN), BERLIN, orders=bought) == 3
-    assert value("streak(orders, 8d, period = w)", local("2026-01-12T00:00", BERLIN), BERLIN, orders=bought) == 1
+    assert value("streak(orders, 7d, period = w)", local("2026-01-12T00:00", BERLIN), BERLIN, orders=bought) == 1
 
 
 def test_active_periods_ask_for_so_many_transactions() -> None:
@@ -126,7 +126,7 @@ def test_what_does_not_follow_is_certain_once_its_time_is_over() -> None:
     assert value(ABANDONED, NOW, carts=carts, orders=[product(9, "z")]) == 3
     assert value(ABANDONED, NOW - MICRO, carts=carts, orders=[product(9, "z")]) == 1
     # A row at the very end of the three days is in time, one at the very start is not later.
-    assert value(ABANDONED, NOW, carts=carts, orders=[product(1, "q")]) == 2
+    assert value(ABANDONED, NOW, carts=carts, orders=[product(1, "q")]) == 1
     assert value(ABANDONED, NOW, carts=carts, orders=[product(3, "q")]) == 2
     assert value(ABANDONED, NOW, carts=carts, orders=[product(4, "q")]) == 3
 
@@ -283,7 +283,7 @@ def test_ties_are_broken_by_the_greatest_row(turn: int, unit: bool) -> None:
         {"n": 32}, {"tags": [], "n": 16}, {"tags": ["a"], "n": 8}, {"tags": ["a"], "name": "x", "n": 4},
         {"tags": ["a", "b"], "name": "a", "n": 2}, {"tags": ["b"], "n": 1},
     ]  # fmt: skip
-    orders = [(ago(1), row | {"basket": None if row else ""}) for row in rows][::turn] + [(ago(2), {"n": 99})]
+    orders = [*[(ago(1), row | {"basket": None}) for row in rows][::turn], (ago(2), {"n": 99})]
     for count in range(1, 7):
         assert value(f"sum(orders.n, last {count})", NOW, "UTC", streams, orders=orders) == 2**count - 1
 
@@ -349,7 +349,8 @@ def test_the_next_repetition_of_a_time(time: str, every: str, as_of: str, next_o
 
 @settings(deadline=None, max_examples=150)
 @given(
-    st.datetimes(dt.datetime(2019, 1, 1), dt.datetime(2027, 1, 1)), st.datetimes(dt.datetime(2024, 1, 1), dt.datetime(2027, 1, 1)),
+    st.datetimes(dt.datetime(2019, 1, 1), dt.datetime(2027, 1, 1)),
+    st.datetimes(dt.datetime(2024, 1, 1), dt.datetime(2027, 1, 1)),
     st.sampled_from(["1mo", "5mo", "1y", "3w", "25h"]), st.sampled_from([BERLIN, KOLKATA, "America/New_York"]),
 )  # fmt: skip
 def test_repetitions_equal_counting_from_the_first_on(

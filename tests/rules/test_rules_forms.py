@@ -215,7 +215,9 @@ def fits(value: object, schema: dict, definitions: dict) -> bool:
 
 
 def test_a_sequence_in_all_its_forms() -> None:
-    text = "sequence(carts then not orders where (a = 1 or b = 2) within 3d then \"on\" where c is known on then, 30d) >= 1"
+    text = (
+        'sequence(carts then not orders where (a = 1 or b = 2) within 3d then "on" where c is known on then, 30d) >= 1'
+    )
     rule = parse(text)
     assert str(rule) == text.replace('"on"', "on")
     assert parse(str(rule)) == rule

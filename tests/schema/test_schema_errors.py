@@ -139,7 +139,12 @@ CASES: list[tuple[str, Any, str | None, str]] = [
     ("metrics.orders_3m.r", "half", None, "not a number"),
     ("metrics.orders_3m.steps", [{"stream": "orders"}], None, "takes no 'steps'"),
     # sessions, latest transactions, periods, repetitions
-    ("streams.orders.unit", {"gap": "1mo"}, "streams.orders.unit.gap", "fixed length; found 1mo; allowed: min, h, d, w"),
+    (
+        "streams.orders.unit",
+        {"gap": "1mo"},
+        "streams.orders.unit.gap",
+        "fixed length; found 1mo; allowed: min, h",
+    ),
     ("streams.orders.unit", {"gap": "soon"}, "streams.orders.unit.gap", "not a duration"),
     ("streams.orders.unit", {"gaps": "30min"}, "streams.orders.unit.gaps", "did you mean 'gap'"),
     ("streams.x", {"unit": {"gap": "1h"}}, "streams.x.unit", "a stream with a time"),

@@ -1,7 +1,7 @@
 """Rows and transactions that begin at the same time: which of them is the greater.
 
-Transactions compare by their unit, those without one below all others; rows by their fields as declared, a missing value
-below all others. Rows that are alike in all of that are alike in everything.
+Transactions compare by their unit, those without one below all others; rows by their fields as declared, a missing
+value below all others. Rows that are alike in all of that are alike in everything.
 """
 
 from __future__ import annotations

@@ -115,9 +115,7 @@ def arrange(rows: Rows, owners: npt.NDArray[np.uint32], customers: int) -> Event
     """The rows grouped by customer and transaction; *rows* gives up its columns one by one on the way."""
     placed = layout(owners, customers, rows.time, rows.unit)
     if placed.units is not None and placed.unit_offsets is not None and rows.time is not None and rows.unit is not None:
-        order_alone(
-            placed.units, placed.unit_offsets, placed.order, rows.time, rows.unit, list(rows.fields.values())
-        )
+        order_alone(placed.units, placed.unit_offsets, placed.order, rows.time, rows.unit, list(rows.fields.values()))
     rows.unit = None
     time = None if rows.time is None else rows.time[placed.order]
     rows.time = None

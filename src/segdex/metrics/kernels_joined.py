@@ -27,8 +27,8 @@ def begin_sessions(offsets: Any, time: Any, keep: Any, gap: int, begins: Any) ->
 def mark_latest(offsets: Any, time: Any, now: int, count: int, inside: Any, lows: Any, highs: Any) -> None:
     """The last *count* items of each group that are not later than *now*; items come in the order of time.
 
-    Where an item that is left out happened at the same time as the first one inside, ``lows[i]`` to ``highs[i]`` are all
-    the items of that time; elsewhere they are equal.
+    Where an item that is left out happened at the same time as the first one inside, ``lows[i]`` to ``highs[i]`` are
+    all the items of that time; elsewhere they are equal.
     """
     for i in range(len(lows)):
         start, stop = offsets[i], offsets[i + 1]

@@ -11,7 +11,7 @@ from segdex.jit import kernel
 def follow(firsts: Any, keys: Any, at: Any, offsets: Any, step_keys: Any, step_times: Any, out: Any) -> None:
     """The time of each event's earliest row of the next step; missing where there is none.
 
-    That row has the customer and the key of the event, and a time later than ``at``. An event whose key or whose time is
+    That row has the customer and the key of the event, and a time later than ``at``. An event whose key or time is
     missing is followed by nothing.
 
     Args:

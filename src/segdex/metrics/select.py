@@ -188,9 +188,7 @@ def part(events: Events, first: int, last: int) -> Events:
     return Events(
         offsets=events.offsets[first : last + 1] - start,
         time=None if events.time is None else events.time[start:end],
-        fields={
-            name: column.slice(start, end) for name, column in events.fields.items()
-        },
+        fields={name: column.slice(start, end) for name, column in events.fields.items()},
         units=units,
         unit_offsets=unit_offsets,
     )

@@ -63,9 +63,7 @@ def _blocks(streams: Sequence[Events]) -> Iterator[list[Events]]:
         yield [select.part(each, first, last) for each in streams]
 
 
-def _rows(
-    step: Step, events: Events, table: Ints | None, metric: Metric, source: Source, window: Window
-) -> _Rows:
+def _rows(step: Step, events: Events, table: Ints | None, metric: Metric, source: Source, window: Window) -> _Rows:
     """The rows of a step up to the clock that satisfy its ``where``, of the first step those in the window."""
     assert events.time is not None
     asked = Metric(kind="rows", stream=step.stream, where=step.where, window=window)
@@ -124,6 +122,7 @@ def _tables(metric: Metric, source: Source) -> list[Ints | None]:
 
 
 def _codes(column: Column, names: pa.LargeStringArray) -> Ints:
+    assert column.dictionary is not None
     if column.dictionary is names:
         return np.append(np.arange(len(names), dtype=np.int64), MISSING)
     places = pc.fill_null(pc.index_in(column.dictionary, value_set=names).cast(pa.int64()), MISSING)

@@ -44,7 +44,8 @@ _KEYWORDS = {
     "_AND": "and", "_OR": "or", "NOT": "not", "_IN": "in", "_IS": "is", "_BETWEEN": "between", "_HAS": "has",
     "_WITHIN": "within", "WHERE": "where", "HAVING": "having", "EVERYONE": "everyone", "ANY": "any", "ALL": "all",
     "NONE": "none", "KNOWN": "known", "MISSING": "missing", "STARTS": "starts", "ENDS": "ends",
-    "CONTAINS": "contains", "IGNORING": "ignoring", "_WITH": "with", "_CASE": "case", "_KM": "km", "_OF": "of", "_THEN": "then", "_ON": "on",
+    "CONTAINS": "contains", "IGNORING": "ignoring", "_WITH": "with", "_CASE": "case", "_KM": "km", "_OF": "of",
+    "_THEN": "then", "_ON": "on",
     "CALENDAR": "calendar", "THIS": "this", "PREVIOUS": "previous", "LIFETIME": "lifetime",
 }  # fmt: skip
 _MEANT = {

@@ -132,7 +132,9 @@ def _every(metric: Metric, catalog: Catalog, fault: Fault) -> None:
     """How often a date or time comes again."""
     assert metric.every is not None
     if metric.every.count == 0:
-        raise fault("every", "what repeats at once never goes by", found=str(metric.every), allowed="a duration above 0")
+        raise fault(
+            "every", "what repeats at once never goes by", found=str(metric.every), allowed="a duration above 0"
+        )
     if metric.stream is not None:
         repeated = catalog.fields[metric.stream][metric.field or ""]
     else:

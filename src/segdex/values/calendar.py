@@ -102,7 +102,8 @@ def _where_known(values: Ints, change: Callable[[Ints], Ints]) -> Ints:
 
 def _stepped(values: Ints, step: int, now: int) -> Ints:
     """Each value, or the first one some steps later that is not before *now*."""
-    return values + np.maximum(-((values - now) // step), 0) * step
+    steps: Ints = np.maximum(-((values - now) // step), 0)
+    return values + steps * step
 
 
 def _first_from(repeated: Callable[[Ints], Ints], fewest: Ints, now: int) -> Ints:
@@ -128,7 +129,8 @@ def _shifted_days(days: Ints, months: Ints) -> Ints:
     """Each date some months later, the day clipped to the month's end."""
     start = _months(days)
     last = _starts(start + months + 1) - 1
-    return np.minimum(_starts(start + months) + days - _starts(start), last)
+    shifted: Ints = np.minimum(_starts(start + months) + days - _starts(start), last)
+    return shifted
 
 
 def _shifted_times(times: Ints, months: Ints, zone: dt.tzinfo) -> Ints:
