@@ -198,10 +198,15 @@ def rows(draw: st.DrawFn, timed: bool, customers: int, most: int = 14) -> list[R
 
 
 def random_rows(
-    generator: random.Random, times: Sequence[dt.datetime], timed: bool, customers: int, count: int
+    generator: random.Random,
+    times: Sequence[dt.datetime],
+    timed: bool,
+    customers: int,
+    count: int,
+    unknown: float = 0.25,
 ) -> list[Row]:
     def field(name: str) -> Any:
-        return None if generator.random() < 0.25 else generator.choice(VALUES[name])
+        return None if generator.random() < unknown else generator.choice(VALUES[name])
 
     return [
         Row(
