@@ -40,7 +40,9 @@ def test_any_metric_over_any_small_world(world: World, names: list[str], seed: i
 ABOUT_TIME = sorted(
     name
     for name, metric in METRICS.items()
-    if metric.kind in ("sequence", "streak", "active_periods") or metric.stream in GAPS or isinstance(metric.window, Last)
+    if metric.kind in ("sequence", "streak", "active_periods")
+    or metric.stream in GAPS
+    or isinstance(metric.window, Last)
 )
 
 

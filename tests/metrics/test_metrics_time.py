@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -382,3 +383,31 @@ def test_durations_are_added_as_one_by_one(times: list[dt.datetime], length: str
     found = calendar.later(column, Duration.parse(length), ZoneInfo(zone)).tolist()
     shifted = [oracle.shifted(each, Duration.parse(length), ZoneInfo(zone)) for each in moments]
     assert found == [*(clock.to_microseconds(each) for each in shifted), MISSING]
+
+
+# --- in an index ---------------------------------------------------------------------------------------------------
+
+
+def test_an_index_keeps_sessions_and_sequences(tmp_path: Path) -> None:
+    streams = {
+        "pages": {"key": "key", "time": "at", "unit": {"gap": "30min"}, "fields": {"product": "id"}},
+        "orders": {"key": "key", "time": "at", "fields": {"product": "id"}},
+    }
+    metrics = {
+        "longest": {"kind": "max", "stream": "pages", "field": "duration"},
+        "left": {"kind": "sequence", "on": "product",
+                 "steps": ["pages", {"stream": "orders", "not": True, "within": "1d"}]},
+    }  # fmt: skip
+    segments = {"gone": {"where": "left > 0 and sequence(pages then orders within 1d) >= 1", "tracked": True}}
+    schema = {"streams": streams, "metrics": metrics, "segments": segments}
+    pages = pa.table({"key": ["a", "a", "b"], "at": [ago(3), ago(3 - 1 / 96), ago(2)], "product": ["p", "q", "p"]})
+    orders = pa.table({"key": ["a", "b"], "at": [ago(2.5), ago(1.5)], "product": ["p", "p"]})
+    built = segdex.build(schema, as_of=NOW, sources={"pages": pages, "orders": orders})
+    built.save(tmp_path / "index")
+    for index in (built, segdex.open(tmp_path / "index")):
+        table = index.members("everyone", columns=["longest", "left"]).read_all().to_pydict()
+        assert list(table.values())[1:] == [[15.0, 0.0], [1, 0]]
+        assert index.count("segment 'gone'") == 1
+        assert index.count("max(pages.duration) >= 15 and left = 1") == 1
+    found = built.check("sequence(pages then not orders within 1d on product, last 3) >= 1")
+    assert (found.valid, found.streams) == (True, ("orders", "pages"))

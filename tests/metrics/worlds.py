@@ -70,6 +70,7 @@ WINDOWS: list[Any] = [
     {"calendar": "30d", "today": False}, {"calendar": "1w", "today": True}, {"this": "mo"}, {"this": "w"},
     {"previous": "d"}, {"previous": "w"}, {"previous": "mo"}, {"previous": "y"}, "lifetime", {"last": 1}, {"last": 2},
 ]  # fmt: skip
+RATIO_WINDOWS: list[Any] = ["lifetime", "90d", {"last": 2}]
 WHERES = ["amount > 0", "department = 'toys'", "score >= 0.5 or department is missing", "level >= 'mid'", "gift = true"]
 HAVINGS = ["amount >= 10", "quantity > 1 and amount < 100", "score > 0", "quantity is missing"]
 
@@ -124,7 +125,7 @@ def declarations() -> dict[str, dict[str, Any]]:
                 add_all(on | {"kind": "active_periods", "period": period, "of": 3}, timed, by=True)
                 add_all(on | {"kind": "active_periods", "period": period, "of": 14, "least": 2}, timed, by=True)
     for by in ({}, {"by": "department"}):
-        for window, numerator, denominator in itertools.product(("lifetime", "90d"), ("orders", "visits"), STREAMS):
+        for window, numerator, denominator in itertools.product(RATIO_WINDOWS, ("orders", "visits"), STREAMS):
             if window == "lifetime" or STREAMS[denominator][0]:
                 parts = {"numerator": {"stream": numerator, "where": next(wheres)},
                          "denominator": {"stream": denominator, "having": next(havings)}}  # fmt: skip
