@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from segdex.metrics import select
 from segdex.rules.windows import Last
 from tests.metrics.worlds import (
-    AS_OF, GAPS, METRICS, MICRO, STREAMS, TIMES, World, answers, make_world, random_rows, source, worlds,
+    AS_OF,
+    GAPS,
+    METRICS,
+    MICRO,
+    STREAMS,
+    TIMES,
+    World,
+    answers,
+    make_world,
+    random_rows,
+    source,
+    worlds,
 )  # fmt: skip
 from tests.oracle import metrics as oracle
 
