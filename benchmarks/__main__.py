@@ -28,6 +28,7 @@ BENCHMARKS = {
     "build": "building",
     "counts": "counts",
     "import": "importing",
+    "inline": "inline",
     "kernels": "compiling",
     "roofline": "roofline",
     "startup": "startup",

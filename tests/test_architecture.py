@@ -15,8 +15,8 @@ PACKAGE = ROOT / "src" / "segdex"
 
 # Data walks through the rooms in this order; a room imports only rooms before it.
 ROOMS = (
-    "errors", "forks", "jit", "rules", "schema", "values", "arguments", "events", "ingest", "metrics", "bitmap",
-    "generation", "query", "order", "derive", "store", "index", "demo", "cli",
+    "errors", "forks", "deadlines", "jit", "rules", "schema", "values", "arguments", "events", "ingest", "metrics",
+    "bitmap", "generation", "query", "order", "derive", "load", "store", "index", "demo", "cli",
 )  # fmt: skip
 FRONT_DOOR = ("segdex", "segdex.__main__")  # the public names, and `python -m segdex`
 
@@ -41,7 +41,7 @@ PATH_METHODS = {
 }  # fmt: skip
 HARMLESS_OS = {
     "O_WRONLY", "PathLike", "W_OK", "X_OK", "cpu_count", "devnull", "environ", "fsencode", "fspath", "getpid", "getuid",
-    "name", "path", "register_at_fork",
+    "name", "path", "register_at_fork", "sched_getaffinity",
 }  # fmt: skip
 ARROW_FILES = {"memory_map", "OSFile", "create_memory_map"}
 NUMPY_FILES = {"memmap", "load", "save", "savez", "fromfile", "tofile", "genfromtxt", "loadtxt", "savetxt"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ import pyarrow as pa
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
-from segdex.bitmap.ranks import Ranks, ranks_of
+from segdex.bitmap.ranks import ranks_of
 from segdex.errors import LimitError
-from segdex.generation import MOST_LABELS, Generation, PredicateName, Values
+from segdex.generation import MEMBER, MOST_LABELS, Generation, PredicateName, Values, changeable
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band
 from segdex.metrics.compute import compute
@@ -41,20 +42,18 @@ def derive(catalog: Catalog, tables: Tables, as_of: int, progress: Progress | No
         if progress is not None:
             progress("ordering customers", 0, 0)
         tables = moved(tables, _places(order, catalog, tables, as_of))
-    made = _Derivation(catalog, tables, as_of, order)
-    schema = catalog.schema
-    names = [*schema.customers.attributes, *(name for name in catalog.order if name not in schema.segments)]
+    made = _Derivation(_begun(catalog, tables, as_of, order), tables.attributes)
+    names = [*catalog.given, *(name for name in catalog.order if name not in catalog.schema.segments)]
     for done, name in enumerate(names):
         if progress is not None:
             progress(f"computing {name}", done, len(names))
         made.compute(name)
-        made.predicates.update(_predicates(name, made.values[name], made.generation.universe))
+        made.settle(name)
     # After all names, so that the edges of bands are known. Until then comparisons look at every value.
-    for name in names:
-        if _is_ranked(made.values[name]):
-            if progress is not None:
-                progress(f"ranking {name}", len(names), len(names))
-            made.rank(name)
+    for name in filter(made.is_ranked, names):
+        if progress is not None:
+            progress(f"ranking {name}", len(names), len(names))
+        made.rank(name)
     if progress is not None:
         progress("computed", len(names), len(names))
     return made.generation
@@ -62,7 +61,7 @@ def derive(catalog: Catalog, tables: Tables, as_of: int, progress: Progress | No
 
 def _places(order: Sequence[str], catalog: Catalog, tables: Tables, as_of: int) -> Ints:
     """The places of customers in their order: what it is made of is computed for them as they are, without sets."""
-    made = _Derivation(catalog, tables, as_of, ())
+    made = _Derivation(_begun(catalog, tables, as_of, ()), tables.attributes)
     needed = _needed(order, catalog)
     for name in catalog.order:
         if name in needed and name not in catalog.schema.segments:
@@ -83,6 +82,63 @@ def _needed(names: Sequence[str], catalog: Catalog) -> set[str]:
     return found
 
 
+def changed(
+    old: Generation, catalog: Catalog, given: Mapping[str, Column], sets: Mapping[str, Predicate]
+) -> Generation:
+    """The generation after *old*: some names have other values, and what uses them is computed anew.
+
+    Args:
+        old: stays as it is; what does not change is shared with it.
+        catalog: its schema, in which the changed names are declared, and others may be gone.
+        given: the values of attributes, labels and scores, each of shape (customers,).
+        sets: the members of segments that have no rule.
+    """
+    made = _Derivation(dataclasses.replace(old, catalog=catalog, number=old.number + 1))
+    affected = _using({*given, *sets}, catalog)
+    names = [*given, *affected]
+    made.forget({*names, *sets, *(old.catalog.types.keys() - catalog.types.keys())})
+    for name, members in sets.items():
+        made.predicates[PredicateName(name, MEMBER)] = members
+    for name, column in given.items():
+        made.put(name, column)
+        made.settle(name)
+    for name in affected:
+        made.compute(name)
+        made.settle(name)
+    for name in filter(made.is_ranked, names):
+        made.rank(name)
+    return made.generation
+
+
+def _using(names: set[str], catalog: Catalog) -> list[str]:
+    """What is computed from *names*, each after what it uses."""
+    found = set(names)
+    for name in catalog.order:
+        if catalog.uses[name] & found:
+            found.add(name)
+    return [name for name in catalog.order if name in found - names and name not in catalog.schema.segments]
+
+
+def _begun(catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...]) -> Generation:
+    """The first generation of an index, without any values yet."""
+    return Generation(
+        catalog=catalog,
+        as_of=as_of,
+        number=1,
+        epoch=secrets.token_hex(8),
+        count=len(tables.keys),
+        key_source=lambda: tables.keys,
+        universe=hot.everyone(len(tables.keys)),
+        values={},
+        dictionaries={},
+        events=tables.events,
+        predicates={},
+        ranks={},
+        fitted={},
+        order=order,
+    )
+
+
 class _Derivation:
     """A generation in the making.
 
@@ -90,51 +146,64 @@ class _Derivation:
     name from the moment that it is there, and nobody else sees the generation before the end.
     """
 
-    def __init__(self, catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...]) -> None:
-        self.values: dict[str, Values] = {}
-        self._dictionaries: dict[str, Column] = {}
-        self.predicates: dict[PredicateName, Predicate] = {}
-        self._ranks: dict[str, Ranks] = {}
-        self._fitted: dict[str, tuple[int | float, ...]] = {}
-        self.generation = Generation(
-            catalog=catalog,
-            as_of=as_of,
-            number=1,
-            epoch=secrets.token_hex(8),
-            count=len(tables.keys),
-            key_source=lambda: tables.keys,
-            universe=hot.everyone(len(tables.keys)),
+    def __init__(self, begun: Generation, given: Mapping[str, Column] | None = None) -> None:
+        self.values = changeable(begun.values)
+        self._dictionaries = changeable(begun.dictionaries)
+        self.predicates = changeable(begun.predicates)
+        self._ranks = changeable(begun.ranks)
+        self._fitted = changeable(begun.fitted)
+        self.generation = dataclasses.replace(
+            begun,
             values=self.values,
             dictionaries=self._dictionaries,
-            events=tables.events,
             predicates=self.predicates,
             ranks=self._ranks,
             fitted=self._fitted,
-            order=order,
         )
         self._executor = Executor(self.generation)
-        for name, column in tables.attributes.items():
-            self._put(name, column)
+        for name, column in (given or {}).items():
+            self.put(name, column)
 
     def compute(self, name: str) -> None:
         """The values of *name*; those of everything that it uses are there."""
         schema = self.generation.catalog.schema
         if name in schema.metrics:
             try:
-                self._put(name, compute(schema.metrics[name], self._executor.customers.source()))
+                self.put(name, compute(schema.metrics[name], self._executor.customers.source()))
             except LimitError as error:
                 raise error.at(f"metrics.{name}") from None
         elif name in schema.bands:
-            banded, self._fitted[name] = _banded(schema.bands[name], self._executor, self.values)
-            self._put(name, banded)
+            # Edges that were fitted to the data stay until the next build.
+            kept = self._fitted.get(name) if schema.bands[name].edges is None else None
+            banded, self._fitted[name] = _banded(schema.bands[name], self._executor, self.values, kept)
+            self.put(name, banded)
         elif name in schema.stages:
-            self._put(name, _staged(name, self._executor))
+            self.put(name, _staged(name, self._executor))
 
-    def _put(self, name: str, value: Values) -> None:
+    def put(self, name: str, value: Values) -> None:
+        """Hold the values of *name*."""
         self.values[name] = value
         column = value.column if isinstance(value, Family) else value
         if column.dictionary is not None:
             self._dictionaries[name] = distinct(column)
+
+    def settle(self, name: str) -> None:
+        """The sets of *name*, whose values are there."""
+        self.predicates.update(_predicates(name, self.values[name], self.generation.universe))
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Take out all that is held of *names*, but for fitted edges."""
+        wanted = set(names)
+        for held in (self.values, self._dictionaries, self._ranks):
+            for name in wanted & held.keys():
+                del held[name]
+        for each in [each for each in self.predicates if each.name in wanted]:
+            del self.predicates[each]
+
+    def is_ranked(self, name: str) -> bool:
+        """Whether the values of *name* are one a customer, and compared by size."""
+        value = self.values[name]
+        return isinstance(value, Column) and value.dictionary is None and value.type.kind in RANKED
 
     def rank(self, name: str) -> None:
         """The ranks of a column; all bands over it are there."""
@@ -144,17 +213,15 @@ class _Derivation:
         self._ranks[name] = ranks_of(column.data, edges)
 
 
-def _is_ranked(value: Values) -> bool:
-    return isinstance(value, Column) and value.dictionary is None and value.type.kind in RANKED
-
-
-def _banded(declared: Band, executor: Executor, values: Mapping[str, Values]) -> tuple[Values, tuple[int | float, ...]]:
+def _banded(
+    declared: Band, executor: Executor, values: Mapping[str, Values], kept: tuple[int | float, ...] | None
+) -> tuple[Values, tuple[int | float, ...]]:
     among = None
     if declared.among is not None:
         assert not isinstance(declared.among, str)
         members = executor.members(executor.binder.bind_checked(declared.among))
         among = hot.to_mask(members, executor.generation.count)
-    banded = band(declared, values[declared.metric], among, executor.generation.catalog.zone)
+    banded = band(declared, values[declared.metric], among, executor.generation.catalog.zone, kept)
     return banded.values, banded.edges
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from segdex.bitmap.predicate import Predicate
 from segdex.bitmap.ranks import Ranks
@@ -15,14 +15,16 @@ from segdex.values.column import Column
 from segdex.values.family import Family
 
 Values: TypeAlias = Column | Family
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class PredicateName(NamedTuple):
     """The name of one precomputed predicate.
 
     Attributes:
-        name: the attribute, band or stage; for presence the metric too.
-        label: the value that its members have; None: a known value.
+        name: the attribute, label, band or stage; for presence the metric too; or a segment that was loaded.
+        label: the value that its members have; None: a known value. That of a segment is `MEMBER`.
         category: for bands of a family, the category.
     """
 
@@ -33,6 +35,10 @@ class PredicateName(NamedTuple):
     def __str__(self) -> str:
         of = self.name if self.category is None else f"{self.name}[{self.category!r}]"
         return f"{of} is known" if self.label is None else f"{of} = {self.label!r}"
+
+
+MEMBER = "true"
+"""The label of a set that was loaded as a segment: being in it is what is true."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Generation:
         count: how many dense ids there are, erased customers included.
         key_source: gives the customers' keys by dense id; a rule needs none, so they are read when first asked for.
         universe: the customers that exist.
-        values: attributes, metrics, bands and stages by name, one value a customer (or a family).
+        values: attributes, labels, metrics, bands and stages by name, one value a customer (or a family).
         dictionaries: of each name whose values are strings, these, each once, as a column; a rule over labels needs no
             more of a name, and so no value of any customer is read for it.
         events: the rows of each stream.
@@ -87,3 +93,48 @@ class Generation:
 
 MOST_LABELS = 4096
 """A column of more distinct values has no set for each of them: a scan of its codes is smaller and fast enough."""
+
+
+class Overlay(MutableMapping[K, V]):
+    """A mapping over another one, which stays as it is and is not read: what is put here hides what is there.
+
+    Args:
+        below: any mapping; over another overlay this one is as deep as that one.
+    """
+
+    def __init__(self, below: Mapping[K, V]) -> None:
+        over = below if isinstance(below, Overlay) else None
+        self._below: Mapping[K, V] = below if over is None else over._below
+        self._above: dict[K, V] = {} if over is None else dict(over._above)
+        self._gone: set[K] = set() if over is None else set(over._gone)
+
+    def __getitem__(self, key: K) -> V:
+        if key in self._above:
+            return self._above[key]
+        if key in self._gone:
+            raise KeyError(key)
+        return self._below[key]
+
+    def __setitem__(self, key: K, value: V) -> None:
+        self._above[key] = value
+
+    def __delitem__(self, key: K) -> None:
+        if key not in self:
+            raise KeyError(key)
+        self._above.pop(key, None)
+        self._gone.add(key)
+
+    def __contains__(self, key: object) -> bool:  # without making a value that is not there yet
+        return key in self._above or (key in self._below and key not in self._gone)
+
+    def __iter__(self) -> Iterator[K]:
+        yield from (key for key in self._below if key in self)
+        yield from (key for key in self._above if key not in self._below)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def changeable(held: Mapping[K, V]) -> MutableMapping[K, V]:
+    """A mapping like *held* that may be changed; values that are not made yet are not made for it."""
+    return dict(held) if isinstance(held, dict) else Overlay(held)

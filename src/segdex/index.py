@@ -16,13 +16,16 @@ from segdex.arguments import bytes_of, folder_of, is_one_key, moment_of, purpose
 from segdex.bitmap import predicate as hot
 from segdex.bitmap import roaring
 from segdex.bitmap.roaring import BitMap
+from segdex.deadlines import within
 from segdex.derive import Progress, derive
 from segdex.errors import ArgumentError, ClosedError, RuleError
+from segdex.forks import ForkLock
 from segdex.generation import Generation
+from segdex.load import Loaded, load_into
 from segdex.query import collect
-from segdex.query.advice import leaves, warnings
+from segdex.query.advice import warnings
 from segdex.query.aggregate import Aggregate, aggregate
-from segdex.query.bind import Bound, Some
+from segdex.query.bind import Bound, Some, leaves
 from segdex.query.collect import CountBy, Customer
 from segdex.query.estimate import Estimate
 from segdex.query.execute import Executor
@@ -31,6 +34,7 @@ from segdex.query.formula import told
 from segdex.query.prepared import Query, Suppression
 from segdex.query.remember import Remembered
 from segdex.query.trace import trace
+from segdex.query.why import Why, why
 from segdex.query.workers import Workers
 from segdex.rules import nodes
 from segdex.rules.nodes import Rule
@@ -65,8 +69,8 @@ def build(
     Args:
         schema: path of a TOML or JSON file, or an object of the same shape.
         as_of: the index's clock, ISO 8601 with a zone, or a zone-aware datetime; default: now.
-        sources: tables by name of stream, lookup or ``customers``, in place of the schema's sources: anything with
-            ``__arrow_c_stream__``, or a path.
+        sources: tables by name of stream, lookup, label or ``customers``, in place of the schema's sources: anything
+            with ``__arrow_c_stream__``, or a path.
         out: a folder to save the index in.
         on_error: ``raise`` or ``skip``: what a bad row does; `Index.report` tells what was skipped.
         progress: called with what is being done, how many parts are done, and how many there are.
@@ -161,58 +165,71 @@ class Index:
         self._workers = Workers(threads) if threads > 1 else None
         self._executor: Executor | None = Executor(generation, memory_limit)
         self._texts: Remembered[Query] = _texts()
+        self._writing = ForkLock()  # who holds it puts the next generation in place
         self.report = report
         """What reading the tables found; None for an index that was opened."""
 
     # --- asking --------------------------------------------------------------------------------------------------
 
-    def count(self, rule: RuleLike, *, suppression: Suppression = False) -> int:
+    def count(self, rule: RuleLike, *, suppression: Suppression = False, timeout: float | None = None) -> int:
         """How many customers *rule* holds for, exactly.
 
         Args:
             rule: text or `Rule`.
             suppression: True leaves out every suppression segment, a list those for these purposes.
+            timeout: seconds after which the call gives up, here and in all that follow; default: never. Only what is
+                computed straight from a stream, or for many categories, can take long.
 
         Raises:
             RuleError: the rule is wrong.
+            LimitError: it takes too long. What was computed until then is gone; the index answers on.
         """
-        return self.prepare(rule).count(suppression=suppression)
+        if timeout is None:
+            return self.prepare(rule).count(suppression=suppression)
+        with within(timeout):
+            return self.prepare(rule).count(suppression=suppression)
 
-    def counts(self, rules: Iterable[RuleLike], *, suppression: Suppression = False) -> list[int]:
+    def counts(
+        self, rules: Iterable[RuleLike], *, suppression: Suppression = False, timeout: float | None = None
+    ) -> list[int]:
         """The counts of many rules, in their order; equal rules are counted once.
 
-        Where the sets of all rules fit no cache, this is faster than rule by rule.
+        Where the sets of all rules fit no cache, this is faster than rule by rule. *timeout* is for all together.
         """
         if isinstance(rules, str | bytes | Rule) or not isinstance(rules, Iterable):
             raise ArgumentError("rules", found=type(rules).__name__, allowed="a list of rules: ['everyone']")
-        plans = [query.plan(suppression) for query in [self.prepare(rule) for rule in rules]]
-        return self._running().counts(plans)
+        with within(timeout):
+            executor, queries = self._running(), [self.prepare(rule) for rule in rules]
+            return executor.counts([query.plan(suppression, executor) for query in queries])
 
     def prepare(self, rule: RuleLike) -> Query:
         """Parse, bind and plan *rule* once, to be asked many times; it follows the index to later generations."""
         executor = self._running()
         if isinstance(rule, Rule):
-            return Query(self, rule, executor.binder.bind(rule))
+            return Query(self, rule, executor.binder.bind(rule), executor.generation.catalog)
         if not isinstance(rule, str):
             raise ArgumentError("not a rule", found=type(rule).__name__, allowed="text or segdex.Rule")
 
         def prepared() -> Query:
             source = read_rule(rule)
-            return Query(self, source.rule, executor.binder.bind(source.rule, source.positions))
+            bound = executor.binder.bind(source.rule, source.positions)
+            return Query(self, source.rule, bound, executor.generation.catalog)
 
         return self._texts.get(rule, prepared)
 
-    def estimate(self, rule: RuleLike) -> Estimate:
+    def estimate(self, rule: RuleLike, *, suppression: Suppression = False, timeout: float | None = None) -> Estimate:
         """How many customers *rule* holds for, about, from cardinalities and a few chunks: low <= count <= high holds.
 
         Comparisons that no precomputed set answers are computed, once.
         """
-        query = self.prepare(rule)
-        return self._running().estimate(query.plan())
+        query, executor = self.prepare(rule), self._running()
+        with within(timeout):
+            return executor.estimate(query.plan(suppression, executor))
 
-    def bitmap(self, rule: RuleLike, *, suppression: Suppression = False) -> BitMap:
+    def bitmap(self, rule: RuleLike, *, suppression: Suppression = False, timeout: float | None = None) -> BitMap:
         """The dense ids of the customers that *rule* holds for."""
-        return self.prepare(rule).bitmap(suppression=suppression)
+        with within(timeout):
+            return self.prepare(rule).bitmap(suppression=suppression)
 
     def members(
         self,
@@ -223,6 +240,7 @@ class Index:
         order_by: str | None = None,
         descending: bool = False,
         suppression: Suppression = True,
+        timeout: float | None = None,
     ) -> pa.RecordBatchReader:
         """The keys of the members with chosen columns, as Arrow record batches.
 
@@ -234,7 +252,9 @@ class Index:
             order_by: a column to order by, missing values last; default: by dense id, which is the order of
                 keys only where customers are numbered by them.
             descending: greatest first.
-            suppression: by default every suppression segment is left out, unless *rule* is a bare reference to one.
+            suppression: by default every suppression segment is left out, unless *rule* is a bare reference to one,
+                which is given out whole.
+            timeout: seconds; reading the batches is not part of it.
         """
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
             raise ArgumentError("limit", found=repr(limit), allowed="a whole number, 0 or more")
@@ -242,12 +262,14 @@ class Index:
             raise ArgumentError("descending", found=type(descending).__name__, allowed="True, False")
         query = self.prepare(rule)
         executor = self._running()
-        chosen = executor.members_of(query.plan(False if self._is_suppression(query.rule) else suppression))
-        return collect.members(chosen, executor, columns, limit, order_by, descending)
+        with within(timeout):
+            chosen = executor.members_of(query.plan(self._exported(query.rule, suppression, executor), executor))
+            return collect.members(chosen, executor, columns, limit, order_by, descending)
 
-    def contains(self, rule: RuleLike, key: Any) -> Any:
+    def contains(self, rule: RuleLike, key: Any, *, suppression: Suppression = False) -> Any:
         """Whether *rule* holds for the customer with *key*; for a list of keys, a list. Unknown keys: False."""
-        plan, executor = self.prepare(rule).plan(), self._running()
+        query, executor = self.prepare(rule), self._running()
+        plan = query.plan(suppression, executor)
         if is_one_key(key):
             at = self._dense(key)
             return at >= 0 and plan.program.contains(at)
@@ -281,12 +303,15 @@ class Index:
             raise ArgumentError("no customer has this key")
         return collect.customer(at, executor)
 
-    def count_by(self, rule: RuleLike, name: str, *, suppression: Suppression = False) -> CountBy:
+    def count_by(
+        self, rule: RuleLike, name: str, *, suppression: Suppression = False, timeout: float | None = None
+    ) -> CountBy:
         """How the members of *rule* spread over the labels of a band, stage, category, boolean or tags."""
         query = self.prepare(rule)
         executor = self._running()
-        chosen = executor.members_of(query.plan(suppression))
-        return collect.count_by(chosen, executor, name, str(query.rule))
+        with within(timeout):
+            chosen = executor.members_of(query.plan(suppression, executor))
+            return collect.count_by(chosen, executor, name, str(query.rule))
 
     def aggregate(
         self,
@@ -295,6 +320,7 @@ class Index:
         *,
         quantiles: Iterable[float] = (0.25, 0.5, 0.75),
         suppression: Suppression = False,
+        timeout: float | None = None,
     ) -> Aggregate:
         """What the values of the members of *rule* come to: number, sum, mean, least, greatest, quantiles.
 
@@ -308,15 +334,18 @@ class Index:
                 known values are at or below it: a value that some member has, 0 the least and 1 the greatest. A float
                 is the decimal that it prints as.
             suppression: True leaves out every suppression segment, a list those for these purposes.
+            timeout: seconds.
 
         Raises:
             RuleError: the rule is wrong.
+            LimitError: it takes too long.
             ArgumentError: *name* has no numbers, or *quantiles* are none.
         """
         query = self.prepare(rule)
         executor = self._running()
-        chosen = executor.members_of(query.plan(suppression))
-        return aggregate(chosen, executor, name, str(query.rule), quantiles)
+        with within(timeout):
+            chosen = executor.members_of(query.plan(suppression, executor))
+            return aggregate(chosen, executor, name, str(query.rule), quantiles)
 
     def keys(self, bitmap: BitMap) -> pa.Array:
         """The keys of a set of dense ids, ascending by dense id.
@@ -339,34 +368,79 @@ class Index:
 
     def check(self, rule: RuleLike) -> Check:
         """Whether *rule* fits the schema, and what in it is probably not meant; nothing is counted."""
+        executor = self._running()
         try:
             query = self.prepare(rule)
+            bound = query.bound_by(executor)
         except RuleError as error:
             return Check(str(rule), False, str(error), (), 0, ())
-        held = list(leaves(query.bound))
+        held = list(leaves(bound))
         used = [node for leaf in held for node in nodes.walk(leaf.rule)]
         calls = {node.of for node in used if isinstance(node, nodes.Call)}
         calls |= {node.stream for node in used if isinstance(node, nodes.Step)}
-        streams = tuple(sorted(calls & set(self._running().generation.catalog.schema.streams)))
-        warned = tuple(warnings(query.bound, self._running()))
+        streams = tuple(sorted(calls & set(executor.generation.catalog.schema.streams)))
+        warned = tuple(warnings(bound, executor))
         return Check(str(query.rule), True, None, warned, len(held), streams)
 
     def explain(self, rule: RuleLike) -> Explanation:
         """The plan of *rule* with what each step was expected to find, what it finds, how and in what time."""
         query = self.prepare(rule)
         executor = self._running()
-        plan, steps = query.plan(), trace(query.bound, executor)
+        bound = query.bound_by(executor)
+        plan, steps = query.plan(False, executor), trace(bound, executor)
+        exported = query.plan(self._exported(query.rule, True, executor), executor)
         return Explanation(
             rule=str(query.rule),
             count=steps.count,
-            suppressed=steps.count - query.count(suppression=True),
+            suppressed=steps.count - exported.count(),
             plan=steps,
             rewritten=told(plan.formula),
             tables=len(plan.program.nodes),
-            notes=tuple(warnings(query.bound, executor)),
-            as_of=self.as_of.isoformat().replace("+00:00", "Z"),
-            generation=self.generation,
+            notes=tuple(warnings(bound, executor)),
+            as_of=_clock_of(executor),
+            generation=executor.generation.number,
         )
+
+    def why(self, rule: RuleLike, key: Any) -> Any:
+        """Why *rule* holds for the customer with *key*, or why not, a `Why`; for a list of keys, a list.
+
+        Raises:
+            RuleError: the rule is wrong.
+            ArgumentError: no customer has this key.
+        """
+        query, executor = self.prepare(rule), self._running()
+        bound = query.bound_by(executor)
+        keys = [key] if is_one_key(key) else key
+        found = [_why(query, bound, int(at), executor) for at in executor.generation.keys.lookup(keys)]
+        return found[0] if is_one_key(key) else found
+
+    # --- changing ------------------------------------------------------------------------------------------------
+
+    def load(self, name: str, data: Any) -> Loaded:
+        """Take in a segment or a label that was made elsewhere; rules use it from the next call on.
+
+        It is there in memory: `save` writes it, and an index that was opened may hold it too. Readers that are at work
+        end with what they began with. Loading a name again puts the new data in the place of the old, as a whole.
+
+        Args:
+            name: what rules call it. Whatever else is declared keeps its name; a label of the schema may be loaded.
+            data: a segment is a list or Arrow array of keys, a table of one column, a ``pyroaring.BitMap`` of this
+                epoch, or such a set as portable Roaring bytes. A label is ``{label: keys}``, or a table with the
+                columns ``key``, ``label`` and maybe ``score``, which is then ``NAME_score``; of several rows with
+                one key the last one counts.
+
+        Returns:
+            how many customers it has, and how many keys nobody has: these are left out.
+
+        Raises:
+            ArgumentError: the name is taken, or *data* is none of these, or holds ids that no customer has.
+            CorruptError: the bytes are not one well-formed set.
+            SourceError: the table cannot be read, or a row is bad.
+        """
+        with self._writing:
+            generation, loaded = load_into(self._running().generation, name, data)
+            self._publish(generation)
+        return loaded
 
     # --- about the index -----------------------------------------------------------------------------------------
 
@@ -427,15 +501,18 @@ class Index:
             LimitError: no greater number is left for a generation than a file there has.
             StorageError: the operating system refused; what was there before still is.
         """
-        generation = self._running().generation
-        number = generations.save(generation, folder_of(path))
-        if number != generation.number:  # from now on this index says what whoever opens the folder says
-            self._executor = Executor(dataclasses.replace(generation, number=number), self._memory_limit)
+        folder = folder_of(path)
+        with self._writing:
+            generation = self._running().generation
+            number = generations.save(generation, folder)
+            if number != generation.number:  # from now on this index says what whoever opens the folder says
+                self._publish(dataclasses.replace(generation, number=number))
 
     def close(self) -> None:
         """Let go of files and memory; every later call raises `ClosedError`."""
-        self._executor = None
-        self._texts = _texts()
+        with self._writing:
+            self._executor = None
+            self._texts = _texts()
         if self._workers is not None:
             self._workers.close()
 
@@ -456,23 +533,45 @@ class Index:
             raise ClosedError("the index is closed", hint="open it again")
         return executor
 
-    def _suppressing(self, suppression: Suppression) -> Bound | None:
+    def _publish(self, generation: Generation) -> None:
+        """Put *generation* in place, in one step; by who holds the lock."""
+        self._executor = Executor(generation, self._memory_limit)
+        self._texts = _texts()  # they hold plans of the generation before
+
+    def _suppressing(self, suppression: Suppression, executor: Executor) -> Bound | None:
         """The customers that *suppression* leaves out, None where there are no such segments."""
-        held = {name: segment.suppression for name, segment in self.schema.segments.items() if segment.suppression}
+        segments = executor.generation.catalog.schema.segments
+        held = {name: segment.suppression for name, segment in segments.items() if segment.suppression}
         if not isinstance(suppression, bool):
             wanted = purposes_of(suppression, {purpose for purposes in held.values() for purpose in purposes})
             held = {name: purposes for name, purposes in held.items() if wanted & set(purposes)}
-        binder = self._running().binder
-        parts = tuple(binder.bind_checked(nodes.Segment(name)) for name in held)
+        parts = tuple(executor.binder.bind_checked(nodes.Segment(name)) for name in held)
         return Some(parts) if parts and suppression is not False else None
 
-    def _is_suppression(self, rule: Rule) -> bool:
-        return isinstance(rule, nodes.Segment) and bool(self.schema.segments[rule.name].suppression)
+    def _exported(self, rule: Rule, suppression: Suppression, executor: Executor) -> Suppression:
+        """What is left out of an export of *rule*: nothing of a bare reference to a suppression segment."""
+        segments = executor.generation.catalog.schema.segments
+        if not isinstance(rule, nodes.Segment) or not segments[rule.name].suppression:
+            return suppression
+        self._suppressing(suppression, executor)  # an unknown purpose is an error here too
+        return False
 
     def _dense(self, key: Any) -> int:
         if not is_one_key(key):
             raise ArgumentError("not a key", found=type(key).__name__, allowed="a string or an integer")
         return int(self._running().generation.keys.lookup([key])[0])
+
+
+def _why(query: Query, bound: Bound, at: int, executor: Executor) -> Why:
+    if at < 0:
+        raise ArgumentError("no customer has this key")
+    reason = why(bound, at, executor)
+    return Why(str(query.rule), reason.holds, reason, _clock_of(executor), executor.generation.number)
+
+
+def _clock_of(executor: Executor) -> str:
+    """The clock in ISO 8601."""
+    return clock.from_microseconds(executor.generation.as_of).isoformat().replace("+00:00", "Z")
 
 
 def _texts() -> Remembered[Query]:

@@ -15,7 +15,7 @@ import pytest
 
 from segdex.demo import run as demonstration
 from tests.cli.conftest import Command
-from tests.query import shop
+from tests.query import shop, test_labels
 
 
 def parsed(out: str) -> list[Any]:
@@ -100,7 +100,7 @@ def test_customer(segdex_command: Command, folder: Path) -> None:
     assert ["stages", "lifecycle", "active"] in words(out)
     assert "in segments: spenders, good" in out
     (found,) = parsed(segdex_command("customer", folder, "ann", "--json").out)
-    assert list(found) == ["key", "attributes", "metrics", "bands", "stages", "segments"]
+    assert list(found) == ["key", "attributes", "metrics", "bands", "stages", "labels", "segments"]
     assert (found["key"], found["metrics"]["spend"]) == ("ann", 100)
     assert found["metrics"]["value_share"] == {"garden": 0.8, "toys": 0.2}
 
@@ -281,3 +281,17 @@ def test_a_terminal_that_knows_only_ascii(folder: Path) -> None:
 def test_the_shop_is_what_the_tests_think() -> None:
     with shop.index() as made:
         assert len(made) == 5
+
+
+def test_labels_are_shown(segdex_command: Command, tmp_path: Path) -> None:
+    with test_labels.build() as index:
+        index.load("chosen", ["ann"])
+        index.save(tmp_path)
+    _, out, _ = segdex_command("customer", tmp_path, "ann")
+    assert ["labels", "survey", "loyal"] in words(out)
+    assert "in segments: spenders, good, fans, chosen" in out
+    (found,) = parsed(segdex_command("inspect", tmp_path, "--json").out)
+    assert found["schema"]["labels"] == {"survey": "given, with scores"}
+    assert found["schema"]["segments"]["chosen"] == "loaded"
+    (count,) = parsed(segdex_command("count", tmp_path, "segment 'chosen' and survey = 'loyal'", "--json").out)
+    assert count["count"] == 1

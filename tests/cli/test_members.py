@@ -80,6 +80,14 @@ def test_suppression(segdex_command: Command, folder: Path, options: list[str], 
     assert " ".join(out.replace('"', "").split()[1:]) == expected
 
 
+def test_a_suppression_segment_is_written_whole(segdex_command: Command, folder: Path) -> None:
+    for options in ([], ["--purpose", "ads"], ["--no-suppression"]):
+        out = segdex_command("members", folder, "segment 'no_email'", "--out", "-", *options).out
+        assert out.replace('"', "").split()[1:] == ["bob", "cat", "eve"]
+    code, _, err = segdex_command("members", folder, "segment 'no_email'", "--out", "-", "--purpose", "letters")
+    assert (code, "no suppression segment has this purpose" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -65,7 +65,7 @@ def value(metric: Metric, customer: int, world: World, category: str | None = No
     """The value of *metric* for one customer, of a family for one category."""
     if metric.kind == "formula":
         names = {name: value(world.metrics[name], customer, world) for name in _names(metric.formula)}
-        return _known(_float(rules.evaluate(metric.formula, names, rules.World(world.as_of, world.zone), None)))
+        return _known(_float(rules.evaluate(metric.formula, names, rules.World(world.as_of, world.zone), {})))
     if metric.kind == "share":
         return _share(metric, customer, world, category)
     if metric.kind == "ratio":

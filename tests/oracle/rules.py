@@ -13,7 +13,8 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from segdex.rules import nodes
@@ -46,8 +47,12 @@ class World:
         return self.as_of.astimezone(self.zone).date()
 
 
-def holds(rule: nodes.Rule, item: Mapping[str, Any], world: World, chosen: str | None = None) -> bool:
-    """Whether *rule* holds for *item*; *chosen* is the category that variables and ``[any]`` stand for."""
+Chosen: TypeAlias = Mapping[str | None, str]
+"""The categories that variables stand for, and ``[any]`` under None."""
+
+
+def holds(rule: nodes.Rule, item: Mapping[str, Any], world: World, chosen: Chosen = MappingProxyType({})) -> bool:
+    """Whether *rule* holds for *item*. Values of inline calls are items under the ``repr`` of the call."""
     match rule:
         case nodes.Everyone():
             return True
@@ -59,10 +64,12 @@ def holds(rule: nodes.Rule, item: Mapping[str, Any], world: World, chosen: str |
             return not holds(inner, item, world, chosen)
         case nodes.Segment(name):
             return holds(world.segments[name], item, world)
-        case nodes.ForAny(_, inner):
-            return any(holds(inner, item, world, category) for category in _categories(inner, item))
-        case _ if chosen is None and any(isinstance(node, nodes.AnyCategory) for node in nodes.walk(rule)):
-            return any(holds(rule, item, world, category) for category in _categories(rule, item))
+        case nodes.ForAny(variable, inner):
+            keys = _categories(inner, nodes.Variable(variable), item)
+            return any(holds(inner, item, world, {**chosen, variable: each}) for each in keys)
+        case _ if None not in chosen and any(isinstance(node, nodes.AnyCategory) for node in nodes.walk(rule)):
+            keys = _categories(rule, nodes.AnyCategory(), item)
+            return any(holds(rule, item, world, {**chosen, None: each}) for each in keys)
         case nodes.Compare(op, left, right):
             return _compare(op, left, right, item, world, chosen)
         case nodes.Between(value, low, high):
@@ -77,6 +84,8 @@ def holds(rule: nodes.Rule, item: Mapping[str, Any], world: World, chosen: str |
                 return False
             found = [each in tags for each in values]
             return any(found) if mode == "any" else all(found) if mode == "all" else not any(found)
+        case nodes.Did(call):
+            return item[repr(call)] >= 1
         case nodes.Known(value):
             return evaluate(value, item, world, chosen) is not None
         case nodes.Missing(value):
@@ -90,7 +99,7 @@ def holds(rule: nodes.Rule, item: Mapping[str, Any], world: World, chosen: str |
     raise NotImplementedError(type(rule).__name__)
 
 
-def evaluate(value: nodes.Value, item: Mapping[str, Any], world: World, chosen: str | None) -> Any:
+def evaluate(value: nodes.Value, item: Mapping[str, Any], world: World, chosen: Chosen) -> Any:
     """The value of an operand for one item, None where it is missing."""
     match value:
         case nodes.Number(held) | nodes.Text(held) | nodes.Boolean(held) | nodes.Date(held) | nodes.Time(held):
@@ -99,10 +108,12 @@ def evaluate(value: nodes.Value, item: Mapping[str, Any], world: World, chosen: 
             return world.today
         case nodes.Name(name):
             return item[name]
-        case nodes.Item(nodes.Name(name), nodes.Text(category)):
-            return item[name].values.get(category, item[name].rest)
-        case nodes.Item(nodes.Name(name), _):
-            return item[name].values.get(chosen, item[name].rest)
+        case nodes.Call():
+            return item[repr(value)]
+        case nodes.Item(of, key):
+            family = item[of.name if isinstance(of, nodes.Name) else repr(of)]
+            category = key.value if isinstance(key, nodes.Text) else chosen[getattr(key, "name", None)]
+            return family.values.get(category, family.rest)
         case nodes.Negative(inner):
             return evaluate(nodes.Arithmetic("-", nodes.Number(Decimal(0)), inner), item, world, chosen)
         case nodes.Arithmetic(op, left, nodes.Length(duration)):
@@ -137,12 +148,12 @@ def _divide(a: float, b: float) -> float:
         return math.inf if (a > 0) == (b > 0) else -math.inf
 
 
-def _compare(op: str, left: nodes.Value, right: nodes.Value, item: Any, world: World, chosen: str | None) -> bool:
+def _compare(op: str, left: nodes.Value, right: nodes.Value, item: Any, world: World, chosen: Chosen) -> bool:
     a, b = evaluate(left, item, world, chosen), evaluate(right, item, world, chosen)
     if a is None or b is None:
         return False
     held = [v.of if isinstance(v, nodes.Item) else v for v in (left, right)]
-    names = [v.name for v in held if isinstance(v, nodes.Name)]
+    names = [v.name if isinstance(v, nodes.Name) else repr(v) for v in held]
     order = next((world.orders[name] for name in names if name in world.orders), None)
     if order is not None and op not in ("=", "!="):
         if a not in order or b not in order:
@@ -157,9 +168,10 @@ def _compare(op: str, left: nodes.Value, right: nodes.Value, item: Any, world: W
     return _COMPARE[op](a, b)
 
 
-def _categories(rule: nodes.Rule, item: Mapping[str, Any]) -> list[str]:
+def _categories(rule: nodes.Rule, key: nodes.Node, item: Mapping[str, Any]) -> list[str]:
+    """The categories of the families that have *key* in brackets."""
     found: set[str] = set()
     for node in nodes.walk(rule):
-        if isinstance(node, nodes.Item) and isinstance(node.of, nodes.Name) and not isinstance(node.key, nodes.Text):
-            found |= item[node.of.name].categories
+        if isinstance(node, nodes.Item) and node.key == key:
+            found |= item[node.of.name if isinstance(node.of, nodes.Name) else repr(node.of)].categories
     return sorted(found)

@@ -320,7 +320,6 @@ LATER: list[tuple[str, Any, str]] = [
     ("metrics.trend_spend.formula", "value_share / 2", "metrics.trend_spend.formula"),
     ("metrics.trend_spend.formula", "value_share['a'] / 2", "metrics.trend_spend.formula"),
     ("bands.affinity", {"metric": "value_share", "quantiles": 4}, "bands.affinity.quantiles"),
-    ("labels.survey", {"source": "survey.parquet", "label": "cluster"}, "labels.survey"),
     ("identities", {"trusted": ["email"]}, "identities"),
     ("segments.x", {"where": "top(orders, by = department) = 'a'"}, "segments.x.where, line 1, column 1"),
     ("segments.x", {"where": "bucket('a', 100) < 10"}, "segments.x.where, line 1, column 1"),

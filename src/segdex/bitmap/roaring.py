@@ -11,7 +11,7 @@ import pyroaring
 
 from segdex.bitmap import portable, predicate
 from segdex.bitmap.predicate import Predicate
-from segdex.errors import ArgumentError
+from segdex.errors import ArgumentError, CorruptError
 from segdex.values.column import Mask
 
 BitMap: TypeAlias = pyroaring.BitMap
@@ -38,6 +38,24 @@ def from_bitmap(bitmap: BitMap, count: int) -> Predicate:
     return portable.load(bitmap.serialize(), count)
 
 
+def from_bytes(data: bytes | bytearray | memoryview, count: int) -> Predicate:
+    """Portable Roaring bytes of ids below *count* as predicate.
+
+    Raises:
+        ArgumentError: an id is not below *count*.
+        CorruptError: they are not one well-formed set.
+    """
+    try:
+        octets = memoryview(data).cast("B")
+    except TypeError:
+        raise ArgumentError("not a run of bytes", found="a memoryview with gaps", allowed="bytes") from None
+    portable.check(octets, None)
+    try:
+        return portable.load(octets, count)
+    except CorruptError as error:  # well-formed it is: an id is beyond the last one
+        raise ArgumentError(error.problem, found=error.found, allowed=error.allowed) from None
+
+
 def from_mask(mask: Mask) -> BitMap:
     """The ids where *mask* is true."""
     return to_bitmap(predicate.from_mask(mask))
@@ -53,6 +71,17 @@ def from_ids(ids: npt.NDArray[Any]) -> BitMap:
 def to_ids(bitmap: BitMap) -> Ids:
     """The ids of a set, ascending, uint32."""
     return np.frombuffer(bitmap.to_array(), np.uint32) if bitmap else np.empty(0, np.uint32)
+
+
+def is_bitmap(value: object) -> bool:
+    """Whether *value* is a set of pyroaring.
+
+    Raises:
+        ArgumentError: it is one of 64-bit ids.
+    """
+    if isinstance(value, pyroaring.BitMap64 | pyroaring.FrozenBitMap64):
+        raise ArgumentError("a set of 64-bit ids", found=type(value).__name__, allowed="a pyroaring.BitMap")
+    return isinstance(value, pyroaring.BitMap | pyroaring.FrozenBitMap)
 
 
 def expect(bitmap: object) -> BitMap:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from segdex.bitmap.predicate import Predicate
     from segdex.generation import PredicateName
     from segdex.index import Index
-    from segdex.schema.model import Schema
+    from segdex.schema.model import Label, Schema, Segment
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -182,8 +182,18 @@ def _declared(schema: Schema) -> dict[str, dict[str, str]]:
         "metrics": {name: metric.kind for name, metric in schema.metrics.items()},
         "bands": {name: band.metric for name, band in schema.bands.items()},
         "stages": {name: ", ".join(stage.name for stage in steps) for name, steps in schema.stages.items()},
-        "segments": {name: str(segment.where) for name, segment in schema.segments.items()},
+        "labels": {name: _label(label) for name, label in schema.labels.items()},
+        "segments": {name: _segment(segment) for name, segment in schema.segments.items()},
     }
+
+
+def _label(label: Label) -> str:
+    origin = label.source or "given"
+    return origin if label.score is None else f"{origin}, with scores"
+
+
+def _segment(segment: Segment) -> str:
+    return "loaded" if segment.where is None else str(segment.where)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def count(path: Path, rule: str, /, *rules: str, json: Json = False) -> None:
 
 @app.command(name="count-by")
 def count_by(path: Path, rule: str, name: str, /, *, json: Json = False) -> None:
-    """Count the members of a rule by band, stage, category or tag.
+    """Count the members of a rule by band, stage, label, category or tag.
 
     ```
     segdex count-by index/ everyone lifecycle
@@ -148,7 +148,7 @@ def members(
     out
         A file that ends in .parquet, .csv or .arrow; - writes CSV to the standard output.
     columns
-        Names at commas: attributes, metrics, bands, stages, segments, family['category'], inline calls.
+        Names at commas: attributes, labels, metrics, bands, stages, segments, family['category'], inline calls.
     limit
         At most so many members.
     order_by
@@ -205,6 +205,27 @@ def explain(path: Path, rule: str, /, *, json: Json = False) -> None:
     """
     with segdex.open(path) as index:
         show.explanation(index.explain(rule), json)
+
+
+@app.command
+def why(path: Path, rule: str, key: str, /, *, json: Json = False) -> None:
+    """Show why a rule holds for one customer, or why not: each part with the values that it compares.
+
+    ```
+    segdex why index/ "orders_3m > 7 and country = 'IN'" C-1041
+    ```
+
+    Parameters
+    ----------
+    path
+        The folder of the index.
+    rule
+        A rule, in double quotes.
+    key
+        The customer's key.
+    """
+    with segdex.open(path) as index:
+        show.why(key, index.why(rule, key), json)
 
 
 @app.command

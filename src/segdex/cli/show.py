@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from segdex.ingest.report import SourceReport
     from segdex.query.collect import CountBy, Customer
     from segdex.query.explain import Check, Explanation, Step
+    from segdex.query.why import Reason, Why
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -218,13 +219,31 @@ def _steps(step: Step, depth: int = 0) -> Iterator[tuple[int, Step]]:
         yield from _steps(part, depth + 1)
 
 
+def why(key: str, found: Why, json: bool) -> None:
+    """Why a customer is in, or not."""
+    if json:
+        told = dataclasses.asdict(found) | {"key": key, "sentence": found.sentence}
+        return as_json(told)
+    rows = [
+        ("yes" if part.holds else "no", Text(f"{'  ' * depth}{part.name}"), Text(part.words))
+        for depth, part in _reasons(found.reason)
+    ]
+    return text(Text(found.sentence), table(("holds", "part", "values"), rows))
+
+
+def _reasons(reason: Reason, depth: int = 0) -> Iterator[tuple[int, Reason]]:
+    yield depth, reason
+    for part in reason.parts:
+        yield from _reasons(part, depth + 1)
+
+
 def customer(key: str, found: Customer, json: bool) -> None:
     """Everything about one customer."""
     if json:
         return as_json({"key": key, **dataclasses.asdict(found)})
     rows = [
         (what, name, value)
-        for what in ("attributes", "metrics", "bands", "stages")
+        for what in ("attributes", "metrics", "bands", "stages", "labels")
         for name, value in getattr(found, what).items()
     ]
     return text(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from segdex.events.store import Events
@@ -16,14 +18,25 @@ def renumbered(events: Events, places: Ints, fields: dict[str, Column]) -> Event
         places: every customer's place, in the new order, shape (customers,).
         fields: the columns of *events*; they are taken out one by one, so that each can go when it is copied.
     """
-    offsets, rows = _moved(events.offsets, places)
+    bare, rows = rows_of(events, places)
+    moved = {name: fields.pop(name).take(rows) for name in list(fields)}
+    return dataclasses.replace(bare, fields=moved)
+
+
+def rows_of(events: Events, customers: Ints) -> tuple[Events, Ints]:
+    """The rows of some customers, these numbered in the order given: without fields, and where each row was.
+
+    Args:
+        events: the rows.
+        customers: dense ids, each at most once.
+    """
+    offsets, rows = _moved(events.offsets, customers)
     units = unit_offsets = None
     if events.units is not None and events.unit_offsets is not None:
-        unit_offsets, order = _moved(events.unit_offsets, places)
+        unit_offsets, order = _moved(events.unit_offsets, customers)
         units = _summed(np.diff(events.units)[order])
     time = None if events.time is None else events.time[rows]
-    moved = {name: fields.pop(name).take(rows) for name in list(fields)}
-    return Events(offsets, time, moved, units, unit_offsets)
+    return Events(offsets, time, {}, units, unit_offsets), rows
 
 
 def _moved(offsets: Ints, places: Ints) -> tuple[Ints, Ints]:

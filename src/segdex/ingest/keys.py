@@ -84,7 +84,7 @@ class Keys:
 
     def _positions(self, values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> Ints:
         """Where the keys *values* stand among the ascending ones."""
-        array = plain(_as_array(values))
+        array = plain(as_array(values))
         if is_text(array.type):
             strings, _ = strings_of(array)
             return self._of_texts(strings)
@@ -129,15 +129,29 @@ def _canonical(strings: pa.LargeStringArray) -> tuple[Ints, Mask]:
     return whole, usual & (statuses == kernels.EXACT)
 
 
-def _as_array(values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> pa.Array:
+def unknown(array: pa.Array, found: Ints) -> tuple[int, int]:
+    """How many of the keys in *array* no customer has, given their dense ids *found*, and how many are null."""
+    array = plain(array)
+    null = array.null_count
+    if pa.types.is_floating(array.type):
+        null = int(np.count_nonzero(~known_of(array) | np.isnan(numbers_of(array))))
+    return int(np.count_nonzero(found < 0)) - null, null
+
+
+def as_array(values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> pa.Array:
+    """Keys as one Arrow array; a key that none can be is null.
+
+    Raises:
+        ArgumentError: these are no keys.
+    """
     if isinstance(values, pa.Array):
         return values
     if isinstance(values, pa.ChunkedArray):
-        return values.combine_chunks()
+        return _combined(values)
     if isinstance(values, np.ndarray) or hasattr(values, "__arrow_array__"):
         return _converted(pa.array, values)
     if hasattr(values, "__arrow_c_stream__"):
-        return _converted(lambda stream: pa.chunked_array(stream).combine_chunks(), values)
+        return _converted(lambda stream: _combined(pa.chunked_array(stream)), values)
     if isinstance(values, str | bytes | bytearray | memoryview) or not isinstance(values, Iterable):
         raise _no_keys(type(values).__name__)
     items = list(values)
@@ -146,6 +160,11 @@ def _as_array(values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> pa.Array:
     if any(isinstance(item, str) or (item is not None and abs(int(item)) > LARGEST) for item in items):
         return pa.array([None if item is None else _text(item) for item in items], pa.large_string())
     return _converted(pa.array, [None if item is None else int(item) for item in items])
+
+
+def _combined(chunks: pa.ChunkedArray) -> pa.Array:
+    """All chunks as one array; an empty one at an offset, as slices have it, cannot be joined in Arrow 26."""
+    return pa.chunked_array([chunk for chunk in chunks.chunks if len(chunk)], chunks.type).combine_chunks()
 
 
 def _text(key: str | int | np.integer[Any]) -> str | None:

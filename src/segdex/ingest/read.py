@@ -3,7 +3,8 @@
 The walk: customers, lookups and streams stream by once each, batch by batch, into physical columns; keys get
 provisional numbers as they come. At the end the universe is settled, keys get their dense ids in ascending order, and
 the rows of each stream are grouped by them. So the order in which rows arrive, and how they are split over files and
-batches, changes nothing - but for customers with one key, of which the later row wins.
+batches, changes nothing - but for rows of customers or of a label with one key, of which the last one wins. Labels are
+read when it is settled who is a customer.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from segdex.ingest.columns import gatherer, pick
 from segdex.ingest.ids import NOBODY, KeyColumn, KeySpace
 from segdex.ingest.intake import Part, Progress, take_in
 from segdex.ingest.keys import Keys
+from segdex.ingest.labels import LabelColumns, Labelled, read_label
 from segdex.ingest.lookups import Dimension, read_lookup
 from segdex.ingest.report import OnError, Report, SourceReport, Tally, rejections
-from segdex.ingest.sources import CUSTOMERS, LOOKUPS, Source, resolve
+from segdex.ingest.sources import CUSTOMERS, LABELS, LOOKUPS, Source, resolve
 from segdex.ingest.streams import Rows, arrange, read_rows
 from segdex.ingest.universe import Universe
 from segdex.schema.catalog import Catalog
 from segdex.schema.fields import reached
+from segdex.schema.labels import score_name
 from segdex.values.column import Column, Ints, Mask
 
 
@@ -36,7 +39,7 @@ class Tables:
 
     Attributes:
         keys: the customers, by dense id.
-        attributes: one value a customer.
+        attributes: one value a customer; labels and their scores are among them.
         events: the rows of each stream.
         report: what became of the rows.
     """
@@ -57,8 +60,8 @@ def read(
 
     Args:
         catalog: the checked schema; its paths are relative to ``catalog.base``.
-        sources: tables in place of declared ones: ``customers``, streams, and lookups by name; each anything with
-            ``__arrow_c_stream__``, read once, or a path relative to the current folder.
+        sources: tables in place of declared ones: ``customers``, streams, lookups and labels by name; each anything
+            with ``__arrow_c_stream__``, read once, or a path relative to the current folder.
         on_error: ``raise`` at the first bad row, or ``skip`` bad rows and list them in the report.
         progress: called after each batch with what is read and how many rows so far; the total is 0, not known.
 
@@ -108,6 +111,12 @@ class _Reading:
             kept = int(np.count_nonzero(owners != NOBODY))
             reports.append(_of_stream(self._tallies[name], rows, kept))
             events[name] = arrange(rows, owners, len(keys))
+        for name in schema.labels:
+            labelled = self._label(name, keys)
+            reports.append(labelled.report)
+            attributes[name] = labelled.label
+            if labelled.score is not None:
+                attributes[score_name(name)] = labelled.score
         return Tables(keys, attributes, events, Report(tuple(reports), rejections(list(self._tallies.values()))))
 
     def _tally(self, name: str) -> Tally:
@@ -139,6 +148,11 @@ class _Reading:
         return read_rows(
             self._catalog, name, self._sources[name], self._space, dimensions, self._tally(name), self._progress
         )
+
+    def _label(self, name: str, keys: Keys) -> Labelled:
+        declared, full = self._catalog.schema.labels[name], LABELS + name
+        columns = LabelColumns(declared.key, declared.label, declared.score)
+        return read_label(self._sources[full], columns, keys, self._tally(full), self._progress)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

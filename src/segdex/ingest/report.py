@@ -26,14 +26,16 @@ class SourceReport:
     """What became of the rows of one source: *rows* is the sum of all that follows it.
 
     Attributes:
-        name: ``customers``, the name of a stream, or ``lookups.`` and the name of a lookup.
+        name: ``customers``, the name of a stream, ``lookups.`` and the name of a lookup, or ``labels.`` and that of a
+            label.
         rows: how many were read.
         kept: how many are in the index.
         rejected: bad rows, left out because of ``on_error="skip"``.
-        unowned: rows of a stream whose key is null: they belong to nobody.
+        unowned: rows of a stream or a label whose key is null: they belong to nobody.
         excluded: rows of a stream that its ``where`` leaves out.
-        strangers: rows of a stream whose customer is not in the universe, with ``only = true``.
-        replaced: rows of customers for which a later row has the same key.
+        strangers: rows of a stream whose customer is not in the universe, with ``only = true``; of a label those of
+            keys that no customer has.
+        replaced: rows of customers, or of a label, for which a later row has the same key.
     """
 
     name: str

@@ -15,6 +15,7 @@ from segdex.schema.model import Schema
 
 CUSTOMERS = "customers"
 LOOKUPS = "lookups."
+LABELS = "labels."
 _WILD = "*?["
 
 
@@ -23,7 +24,8 @@ class Source:
     """One table that can be read once.
 
     Attributes:
-        name: ``customers``, the name of a stream, or ``lookups.`` and the name of a lookup.
+        name: ``customers``, the name of a stream, ``lookups.`` and the name of a lookup, or ``labels.`` and that of a
+            label.
         table: an object with an Arrow stream; None where there is a path.
         path: a file, a folder or a pattern.
         base: the folder that *path* is relative to.
@@ -144,6 +146,7 @@ def resolve(schema: Schema, given: Mapping[str, Any], base: Path | None) -> dict
     declared = {CUSTOMERS: schema.customers.source}
     declared |= {LOOKUPS + name: lookup.source for name, lookup in schema.lookups.items()}
     declared |= {name: stream.source for name, stream in schema.streams.items()}
+    declared |= {LABELS + name: label.source for name, label in schema.labels.items()}
     if not isinstance(given, Mapping):
         raise ArgumentError("sources", found=type(given).__name__, allowed="tables by name: {'orders': table}")
     found: dict[str, Source] = {}
@@ -165,11 +168,11 @@ def resolve(schema: Schema, given: Mapping[str, Any], base: Path | None) -> dict
 
 
 def _full_name(name: str, declared: Mapping[str, object]) -> str:
-    """A lookup may be named with or without ``lookups.``; a stream of that name goes first."""
-    for full in (name, f"{LOOKUPS}{name}"):
+    """Lookups and labels may be named with or without what is before them; a stream goes first, then a lookup."""
+    for full in (name, f"{LOOKUPS}{name}", f"{LABELS}{name}"):
         if full in declared:
             return full
-    known = [each.removeprefix(LOOKUPS) for each in declared]
+    known = [each.removeprefix(LOOKUPS).removeprefix(LABELS) for each in declared]
     raise ArgumentError("an unknown source", found=repr(name), allowed=listed(known), hint=nearest(str(name), known))
 
 

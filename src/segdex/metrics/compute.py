@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdex.metrics import attributes, families, sequences
-from segdex.metrics.select import select, select_pairs
+from segdex.metrics.select import by_block, pairs_by_block
 from segdex.metrics.source import Source
 from segdex.metrics.streams import KINDS
 from segdex.rules import nodes
@@ -43,7 +43,7 @@ def compute(metric: Metric, source: Source) -> Column | Family:
         return _column(metric, source, attributes.compute(metric, source))
     if metric.by is not None:
         return _family(metric, source)
-    parts = [KINDS[metric.kind].compute(selected, metric) for selected in select(metric, source)]
+    parts = by_block(metric, source, lambda selected: KINDS[metric.kind].compute(selected, metric))
     whole: Data = parts[0] if len(parts) == 1 else np.concatenate(parts)  # type: ignore[assignment]
     return _column(metric, source, whole)
 
@@ -61,10 +61,7 @@ def _family(metric: Metric, source: Source) -> Family:
     assert metric.stream is not None
     assert metric.by is not None
     kind = KINDS[metric.kind]
-    parts = [
-        (codes, customers, kind.compute(selected, metric))
-        for selected, codes, customers in select_pairs(metric, source)
-    ]
+    parts = pairs_by_block(metric, source, lambda selected: kind.compute(selected, metric))
     column = _column(metric, source, parts[0][2])
     missing = MISSING if column.data.dtype == np.int64 else float("nan")
     categories = source.events[metric.stream].fields[metric.by].dictionary

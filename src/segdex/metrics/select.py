@@ -12,11 +12,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from segdex.deadlines import current
 from segdex.errors import LimitError
 from segdex.events.store import Events
 from segdex.metrics import kernels_sum, kernels_transactions
@@ -27,9 +32,13 @@ from segdex.rules.windows import Last, Lifetime, Window
 from segdex.schema.model import DURATION, Gap, Metric
 from segdex.values import clock, masks
 from segdex.values.column import MISSING, Codes, Column, Data, Ints, Mask
+from segdex.values.lazy import Lazy
 
 MOST_ROWS = 1 << 21
 """Rows of a block; a customer with more is a block alone."""
+MOST_THREADS = 4
+"""Blocks that are worked on at once; each takes some 100 bytes a row on the way."""
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -135,26 +144,66 @@ class Selected:
         return totals, known
 
 
-def select(metric: Metric, source: Source) -> Iterator[Selected]:
-    """What counts for *metric*, block by block in the order of customers."""
-    assert metric.stream is not None
-    for block in blocks(source.events[metric.stream]):
-        yield _select(metric, source, *kept(metric, source, block))
+def by_block(metric: Metric, source: Source, work: Callable[[Selected], T]) -> list[T]:
+    """What *work* makes of what counts for *metric*, block by block in the order of customers.
 
-
-def select_pairs(metric: Metric, source: Source) -> Iterator[tuple[Selected, Codes, npt.NDArray[np.uint32]]]:
-    """What counts for each pair of a category and a customer, block by block.
-
-    Yields:
-        what counts, and the category's code and the customer's id of each pair, by category, then by customer.
+    Raises:
+        LimitError: the call in hand takes too long.
     """
     assert metric.stream is not None
-    first = 0
-    for block in blocks(source.events[metric.stream]):
+
+    def one(block: Events) -> T:
+        return work(_select(metric, source, *kept(metric, source, block)))
+
+    return _spread(one, source.events[metric.stream])
+
+
+def pairs_by_block(
+    metric: Metric, source: Source, work: Callable[[Selected], T]
+) -> list[tuple[Codes, npt.NDArray[np.uint32], T]]:
+    """What *work* makes of what counts for each pair of a category and a customer, block by block.
+
+    Returns:
+        for each block the category's code and the customer's id of each pair, by category, then by customer; and what
+        was made of them.
+    """
+    assert metric.stream is not None
+
+    def one(block: Events) -> tuple[Codes, npt.NDArray[np.uint32], T]:
         pairs, codes, customers = _regrouped(metric, *kept(metric, source, block))
         everything = np.ones(pairs.rows, np.bool_)
-        yield _select(metric, source, pairs, everything), codes, customers + np.uint32(first)
+        return codes, customers, work(_select(metric, source, pairs, everything))
+
+    parts, first, held = _spread(one, source.events[metric.stream]), 0, []
+    for (codes, customers, made), block in zip(parts, blocks(source.events[metric.stream]), strict=True):
+        held.append((codes, customers + np.uint32(first), made))
         first += len(block.offsets) - 1
+    return held
+
+
+def _spread(one: Callable[[Events], T], events: Events) -> list[T]:
+    """*one* over all blocks, some at the same time: kernels, and most of numpy, run without the interpreter's lock."""
+    deadline, parts = current(), list(blocks(events))
+
+    def timely(block: Events) -> T:
+        deadline.check()
+        return one(block)
+
+    if len(parts) == 1:
+        return [timely(parts[0])]
+    with ThreadPoolExecutor(min(len(parts), _threads()), thread_name_prefix="segdex") as pool:
+        done = [pool.submit(timely, each) for each in parts]
+        try:
+            return [each.result() for each in done]
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _threads() -> int:
+    """How many blocks are worked on at once: as many as this process has cores, and no more than memory bears."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_THREADS)
 
 
 def blocks(events: Events, most: int | None = None) -> Iterator[Events]:
@@ -188,10 +237,14 @@ def part(events: Events, first: int, last: int) -> Events:
     return Events(
         offsets=events.offsets[first : last + 1] - start,
         time=None if events.time is None else events.time[start:end],
-        fields={name: column.slice(start, end) for name, column in events.fields.items()},
+        fields=Lazy({name: partial(_sliced, events.fields, name, start, end) for name in events.fields}),
         units=units,
         unit_offsets=unit_offsets,
     )
+
+
+def _sliced(fields: Mapping[str, Column], name: str, start: int, end: int) -> Column:
+    return fields[name].slice(start, end)
 
 
 # --- the order of work -----------------------------------------------------------------------------------------
@@ -201,7 +254,7 @@ def part(events: Events, first: int, last: int) -> Events:
 class _Fields:
     """Rows or transactions as items of a ``where`` or ``having``."""
 
-    held: dict[str, Column]
+    held: Mapping[str, Column]
     count: int
     as_of: int
     zone: dt.tzinfo
@@ -224,7 +277,7 @@ def kept(metric: Metric, source: Source, events: Events) -> tuple[Events, Mask]:
         keep = latest(events, metric.window.count, source.as_of, list(stream.fields))
     if metric.where is not None:
         assert not isinstance(metric.where, str)
-        rows = _Fields(dict(events.fields), events.rows, source.as_of, source.catalog.zone)
+        rows = _Fields(events.fields, events.rows, source.as_of, source.catalog.zone)
         keep &= masks.mask(metric.where, rows)
     return events, keep
 
@@ -295,7 +348,7 @@ def _regrouped(metric: Metric, events: Events, keep: Mask) -> tuple[Events, Code
     pairs = Events(
         offsets=np.append(starts, len(order)),
         time=None if events.time is None else events.time[order],
-        fields={name: column.take(order) for name, column in events.fields.items() if name in wanted},
+        fields={name: events.fields[name].take(order) for name in events.fields if name in wanted},
         units=units,
         unit_offsets=unit_offsets,
     )

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from segdex.errors import nearest
 from segdex.generation import Generation
-from segdex.query.bind import All, Bound, ForAny, Leaf, Named, Some, Without
+from segdex.query.bind import Bound, Every, leaves
 from segdex.query.execute import Executor
 from segdex.rules import nodes
 from segdex.values.column import Column
@@ -16,25 +16,8 @@ from segdex.values.compare import as_kept
 from segdex.values.family import Family
 
 
-def leaves(bound: Bound) -> Iterator[Leaf | ForAny]:
-    """The leaves of a bound rule, those of nested segments included, each segment looked into once."""
-    seen: set[str] = set()
-    left = [bound]
-    while left:
-        match left.pop():
-            case Leaf() | ForAny() as leaf:
-                yield leaf
-            case All(parts) | Some(parts):
-                left.extend(reversed(parts))
-            case Without(part):
-                left.append(part)
-            case Named(name, part) if name not in seen:
-                seen.add(name)
-                left.append(part)
-
-
 def warnings(bound: Bound, executor: Executor) -> list[str]:
-    """Categories never seen, and missing values that ``!=`` leaves out."""
+    """Categories never seen, missing values that ``!=`` leaves out, parts that hold for everyone or for nobody."""
     found: dict[str, None] = {}
     for leaf in leaves(bound):
         for node in nodes.walk(leaf.rule):
@@ -42,7 +25,39 @@ def warnings(bound: Bound, executor: Executor) -> list[str]:
                 found[warning] = None
         for warning in _left_out(leaf.rule, executor.generation):
             found[warning] = None
+    for warning in _settled(bound, executor):
+        found[warning] = None
     return list(found)
+
+
+def _settled(bound: Bound, executor: Executor) -> Iterator[str]:
+    """What holds for everyone or for nobody, told without looking at a stream: comparisons, and the rule as a whole."""
+    if isinstance(bound, Every) or len(executor.generation.universe) == 0:
+        return
+    parts = list(leaves(bound))
+    known = [
+        leaf
+        for leaf in parts
+        if not any(isinstance(node, nodes.Call | nodes.Sequence) for node in nodes.walk(leaf.rule))
+    ]
+    for leaf in known:
+        told = _always(leaf, executor)
+        if told:
+            yield f"{leaf.text!r} holds for {told}"
+    if len(known) == len(parts) and len(parts) > 1:
+        told = _always(bound, executor)
+        if told:
+            yield f"the rule holds for {told}"
+
+
+def _always(bound: Bound, executor: Executor) -> str | None:
+    """``everyone`` or ``nobody``, where the plan of a rule tells it without running it."""
+    match executor.plan(bound).told:
+        case 0:
+            return "nobody"
+        case count if count == len(executor.generation.universe):
+            return "everyone"
+    return None
 
 
 def _unseen(node: nodes.Node, generation: Generation) -> Iterator[str]:

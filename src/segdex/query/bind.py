@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from segdex.rules import nodes
@@ -62,7 +62,14 @@ class ForAny:
     text: str
 
 
-Bound: TypeAlias = Leaf | Every | All | Some | Without | Named | ForAny
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stored:
+    """The members of a segment that has no rule: a set that was loaded."""
+
+    name: str
+
+
+Bound: TypeAlias = Leaf | Every | All | Some | Without | Named | ForAny | Stored
 
 
 class Binder:
@@ -105,8 +112,33 @@ class Binder:
         if name not in self._segments:
             where = self._catalog.schema.segments[name].where
             assert not isinstance(where, str)
-            self._segments[name] = Named(name, self.bind_checked(where))
+            self._segments[name] = Named(name, Stored(name) if where is None else self.bind_checked(where))
         return self._segments[name]
+
+
+def leaves(bound: Bound) -> Iterator[Leaf | ForAny]:
+    """The leaves of a bound rule, those of nested segments included, each segment looked into once."""
+    seen: set[str] = set()
+    left = [bound]
+    while left:
+        match left.pop():
+            case Leaf() | ForAny() as leaf:
+                yield leaf
+            case All(parts) | Some(parts):
+                left.extend(reversed(parts))
+            case Without(part):
+                left.append(part)
+            case Named(name, part) if name not in seen:
+                seen.add(name)
+                left.append(part)
+
+
+def chosen_items(bound: ForAny) -> list[nodes.Item]:
+    """The values of families that have the category in question as their key."""
+    items = [node for node in nodes.walk(bound.rule) if isinstance(node, nodes.Item)]
+    if bound.variable is None:
+        return [item for item in items if isinstance(item.key, nodes.AnyCategory)]
+    return [item for item in items if item.key == nodes.Variable(bound.variable)]
 
 
 def substitute(rule: nodes.Rule, variable: str | None, category: str) -> nodes.Rule:

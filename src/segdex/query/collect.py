@@ -18,6 +18,7 @@ from segdex.rules import nodes
 from segdex.rules.text import parse_value
 from segdex.rules.words import quoted
 from segdex.schema.check import value_type
+from segdex.schema.labels import label_types
 from segdex.schema.types import ValueType
 from segdex.values.arrow import to_arrow
 from segdex.values.column import BOOLEANS, Column
@@ -57,6 +58,7 @@ class Customer:
     metrics: Mapping[str, Any]
     bands: Mapping[str, Any]
     stages: Mapping[str, Any]
+    labels: Mapping[str, Any]
     segments: tuple[str, ...]
 
 
@@ -196,6 +198,7 @@ def customer(at: int, executor: Executor) -> Customer:
         metrics={name: value(name) for name in schema.metrics},
         bands={name: value(name) for name in schema.bands},
         stages={name: value(name) for name in schema.stages},
+        labels={name: value(name) for name in label_types(schema)},
         segments=segments_of(at, executor),
     )
 

@@ -66,6 +66,10 @@ class Customers:
         names = {name for item in items for name in self.family(item).categories.to_pylist()}
         return sorted(names, key=str.encode)
 
+    def holds(self, call: nodes.Call | nodes.Sequence) -> bool:
+        """Whether the values of an inline call are kept."""
+        return self._calls.peek(value_to_text(call)) is not None
+
     def source(self) -> Source:
         """What metrics are computed from."""
         generation = self._generation

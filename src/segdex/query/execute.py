@@ -16,20 +16,24 @@ from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Ids, Predicate
 from segdex.bitmap.program import INPUT_TABLES, MOST_OPERANDS, Operand, Program, assemble, count_all
 from segdex.bitmap.ranks import RANGE, Range, range_of
+from segdex.deadlines import current
 from segdex.errors import LimitError
 from segdex.forks import Once
-from segdex.generation import Generation, PredicateName
-from segdex.query.bind import All, Binder, Bound, Every, ForAny, Named, Some, Without, substitute
+from segdex.generation import MEMBER, Generation, PredicateName
+from segdex.query import among
+from segdex.query.bind import All, Binder, Bound, Every, ForAny, Named, Some, Stored, Without, chosen_items, substitute
 from segdex.query.bind import Leaf as BoundLeaf
+from segdex.query.bind import leaves as leaves_of
 from segdex.query.cover import cover
 from segdex.query.customers import MOST_BYTES as MOST_CALL_BYTES
 from segdex.query.customers import Customers
 from segdex.query.estimate import Estimate, Spread, estimate, exactly, expected, ranged
 from segdex.query.formula import EVERYONE, NOBODY, And, Formula, Leaf, Not, Or, Truth, leaves, negated, walk
-from segdex.query.leaves import Labels, Within, leaf_formula, leaf_mask, references
+from segdex.query.leaves import Among, Labels, Within, leaf_formula, leaf_mask, references
 from segdex.query.remember import Remembered
 from segdex.query.rewrite import rewrite
 from segdex.rules import nodes
+from segdex.values import masks
 from segdex.values.column import Mask
 
 MOST_COMBINATIONS = 200_000
@@ -37,6 +41,11 @@ MOST_COMBINATIONS = 200_000
 MOST_BYTES = 256 << 20
 """How many bytes of computed sets a generation remembers; ten million customers fill at most 1.25 MB with one."""
 
+MOST_AMONG = 0.25
+"""A rule straight from a stream is asked of some customers only where these are at most so large a part of all: to
+gather a row costs some four times what going past it does."""
+MOST_AMONG_TEXT = 4096
+"""What is asked of some customers is remembered by its text and theirs; a longer one is asked of all."""
 CACHE_BYTES = 32 << 20
 """What a third-level cache holds, about: sets that fit it are counted rule by rule."""
 Sets: TypeAlias = dict[Leaf, Operand]
@@ -266,14 +275,9 @@ class Executor:
 
     def for_any(self, bound: ForAny) -> tuple[Mask, str]:
         """The union over categories; a comparison of one family with constants looks at all pairs at once."""
-        items = [node for node in nodes.walk(bound.rule) if isinstance(node, nodes.Item)]
         if bound.variable is None and len(references(bound.rule)) == 1:
             return leaf_mask(bound.rule, self.generation, self.customers)
-        key = nodes.AnyCategory if bound.variable is None else nodes.Variable
-        ranged = [item for item in items if isinstance(item.key, key)]
-        if bound.variable is not None:
-            ranged = [item for item in ranged if item.key == nodes.Variable(bound.variable)]
-        categories = self.customers.categories(ranged)
+        categories = self.customers.categories(chosen_items(bound))
         combinations = len(categories) * self._combinations(bound.rule)
         if combinations > MOST_COMBINATIONS:
             raise LimitError(
@@ -283,7 +287,9 @@ class Executor:
                 hint="put less inside one another with 'any'",
             )
         found = np.zeros(self.generation.count, np.bool_)
+        deadline = current()
         for category in categories:
+            deadline.check()
             part = self.binder.bind_checked(substitute(bound.rule, bound.variable, category))
             found |= hot.to_mask(self.members(part), self.generation.count)
         return found, "categories"
@@ -299,39 +305,95 @@ class Executor:
 
 
 class _Resolved:
-    """One rule's formula, and the predicates of its leaves, while it is made."""
+    """One rule's formula, and the predicates of its leaves, while it is made.
+
+    What a rule computes straight from a stream is asked last, and of those customers only whom the rest of the rule
+    leaves open: *those* in what follows, a formula.
+    """
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._segments: dict[str, Formula] = {}
+        self._segments: dict[tuple[str, Formula], Formula] = {}
         self.sets: Sets = {}
 
-    def formula(self, bound: Bound) -> Formula:
-        """*bound* as a formula; a segment that is used twice is one formula."""
+    def formula(self, bound: Bound, those: Formula = EVERYONE) -> Formula:
+        """*bound* as a formula that is right for *those*; a segment that is used twice is one formula."""
         match bound:
             case Every():
                 return EVERYONE
             case All(parts):
-                return And(tuple(self.formula(part) for part in parts))
+                return And(self._parts(parts, those, lambda found: found))
             case Some(parts):
-                return Or(tuple(self.formula(part) for part in parts))
+                return Or(self._parts(parts, those, negated))
             case Without(part):
-                return negated(self.formula(part))
+                return negated(self.formula(part, those))
             case Named(name, part):
-                if name not in self._segments:
-                    self._segments[name] = self.formula(part)
-                return self._segments[name]
+                key = name, (those if self._is_costly(part) else EVERYONE)
+                if key not in self._segments:
+                    self._segments[key] = self.formula(part, key[1])
+                return self._segments[key]
             case BoundLeaf(rule, text):
-                return self._leaf(rule, text)
+                return self._leaf(rule, text, those)
             case ForAny(_, _, text):
                 return self._computed(f"any:{text}", lambda: self._executor.for_any(bound))
+            case Stored(name):
+                return Leaf(PredicateName(name, MEMBER))
 
-    def _leaf(self, rule: nodes.Rule, text: str) -> Formula:
+    def _parts(
+        self, parts: tuple[Bound, ...], those: Formula, still: Callable[[Formula], Formula]
+    ) -> tuple[Formula, ...]:
+        """The formulas of *parts*; after each, only customers for whom ``still(its formula)`` holds matter."""
+        costly = [self._is_costly(part) for part in parts]
+        if not any(costly):
+            return tuple(self.formula(part) for part in parts)
+        found: dict[int, Formula] = {}
+        for number in sorted(range(len(parts)), key=lambda number: costly[number]):
+            found[number] = self.formula(parts[number], those if costly[number] else EVERYONE)
+            those = And((those, still(found[number])))
+        return tuple(found[number] for number in range(len(parts)))
+
+    def _is_costly(self, bound: Bound) -> bool:
+        """Whether anything in *bound* goes through a stream that was not gone through before."""
+        return any(self._calls(leaf.rule) for leaf in leaves_of(bound) if isinstance(leaf, BoundLeaf))
+
+    def _calls(self, rule: nodes.Rule) -> list[nodes.Call | nodes.Sequence]:
+        customers, streams = self._executor.customers, self._executor.generation.catalog.fields
+        return [
+            node
+            for node in nodes.walk(rule)
+            if isinstance(node, nodes.Sequence) or (isinstance(node, nodes.Call) and node.of in streams)
+            if not customers.holds(node)
+        ]
+
+    def _leaf(self, rule: nodes.Rule, text: str, those: Formula) -> Formula:
         executor = self._executor
         found = leaf_formula(rule, executor.generation, executor.customers)
-        if found is None:
-            return self._computed(text, lambda: leaf_mask(rule, executor.generation, executor.customers))
-        return found
+        if found is not None:
+            return found
+        if those != EVERYONE and self._calls(rule) and executor.way_of(text) is None:
+            among = self._among(rule, text, those)
+            if among is not None:
+                return among
+        return self._computed(text, lambda: leaf_mask(rule, executor.generation, executor.customers))
+
+    def _among(self, rule: nodes.Rule, text: str, those: Formula) -> Leaf | None:
+        """A leaf that holds for those of *those* for whom *rule* does; None where these are too many to be worth it."""
+        executor, leaf = self._executor, Leaf(Among(text, those))
+        name = str(leaf)
+        if len(name) > MOST_AMONG_TEXT:
+            return None
+        plan = executor.plan_of(those, self.sets)
+        if plan.count() > len(executor.generation.universe) * MOST_AMONG:
+            return None
+
+        def computed() -> tuple[Mask, str]:
+            ids = executor.ids(plan).astype(np.int64)
+            found = np.zeros(executor.generation.count, np.bool_)
+            found[ids[masks.leaf(rule, among.Among(executor.customers, ids))]] = True
+            return found, "values"
+
+        self.sets[leaf], _ = executor.computed(name, computed)
+        return leaf
 
     def _computed(self, text: str, compute: Callable[[], tuple[Mask, str]]) -> Formula:
         leaf = Leaf(text)

@@ -54,6 +54,21 @@ class Within(NamedTuple):
         return f"{self.name} from {self.low} to {self.high}"
 
 
+class Among(NamedTuple):
+    """Those of some customers for whom a rule holds: it is asked where nobody else matters.
+
+    Attributes:
+        text: the rule.
+        those: the customers, a formula.
+    """
+
+    text: str
+    those: Formula
+
+    def __str__(self) -> str:
+        return f"({self.text} among {self.those})"
+
+
 MOST_POINTS = 16
 """More values of a list than this are looked up in the column instead of one range each."""
 

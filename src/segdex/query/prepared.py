@@ -12,6 +12,7 @@ from segdex.query.bind import All, Bound, Without
 from segdex.query.execute import Executor, Plan
 from segdex.query.workers import SPLIT_BYTES, Workers
 from segdex.rules.nodes import Rule
+from segdex.schema.catalog import Catalog
 
 Suppression: TypeAlias = bool | Sequence[str]
 
@@ -26,7 +27,7 @@ class Holder(Protocol):
         """The executor, unless the index is closed."""
         ...
 
-    def _suppressing(self, suppression: Suppression) -> Bound | None:
+    def _suppressing(self, suppression: Suppression, executor: Executor) -> Bound | None:
         """The customers that *suppression* leaves out, None where there are no such segments."""
         ...
 
@@ -34,12 +35,12 @@ class Holder(Protocol):
 class Query:
     """A rule, parsed and bound to an index; made by `Index.prepare`. Safe to use from many threads."""
 
-    __slots__ = ("_counted", "_index", "_planned", "_ready", "_suppressed", "bound", "rule")
+    __slots__ = ("_bound", "_counted", "_index", "_planned", "_ready", "_suppressed", "rule")
 
-    def __init__(self, index: Holder, rule: Rule, bound: Bound) -> None:
+    def __init__(self, index: Holder, rule: Rule, bound: Bound, catalog: Catalog) -> None:
         self._index = index
         self.rule = rule
-        self.bound = bound
+        self._bound = catalog, bound
         # Each is replaced as a whole, so that a thread sees a plan with the executor that it belongs to.
         self._planned: tuple[Executor | None, Plan | None] = (None, None)
         self._suppressed: tuple[Suppression, Executor, Plan] | None = None
@@ -80,23 +81,41 @@ class Query:
 
     def bitmap(self, *, suppression: Suppression = False) -> BitMap:
         """The dense ids of the customers that the rule holds for; the caller's own set."""
-        plan = self.plan(suppression)
-        return roaring.to_bitmap(self._index._running().members_of(plan))
-
-    def plan(self, suppression: Suppression = False) -> Plan:
-        """How the rule is answered, made once a generation."""
         executor = self._index._running()
+        return roaring.to_bitmap(executor.members_of(self.plan(suppression, executor)))
+
+    @property
+    def bound(self) -> Bound:
+        """The rule bound to the generation that answers now."""
+        return self.bound_by(self._index._running())
+
+    def bound_by(self, executor: Executor) -> Bound:
+        """The rule bound to the names of the executor's generation; those of an earlier one may have gone.
+
+        Raises:
+            RuleError: a name that the rule uses is no longer there.
+        """
+        catalog, bound = self._bound
+        if catalog is not executor.generation.catalog:
+            bound = executor.binder.bind(self.rule)
+            self._bound = executor.generation.catalog, bound
+        return bound
+
+    def plan(self, suppression: Suppression = False, executor: Executor | None = None) -> Plan:
+        """How the rule is answered, made once a generation: that of *executor*, or the one that answers now."""
+        if executor is None:
+            executor = self._index._running()
         if suppression is False:
             planned_by, plan = self._planned
             if plan is None or planned_by is not executor:
-                plan = executor.plan(self.bound)
+                plan = executor.plan(self.bound_by(executor))
                 self._planned = executor, plan
             return plan
         held = self._suppressed
         if held is not None and held[0] == suppression and held[1] is executor:
             return held[2]
-        left_out = self._index._suppressing(suppression)
-        plan = executor.plan(self.bound if left_out is None else All((self.bound, Without(left_out))))
+        left_out, bound = self._index._suppressing(suppression, executor), self.bound_by(executor)
+        plan = executor.plan(bound if left_out is None else All((bound, Without(left_out))))
         kept = suppression if isinstance(suppression, bool) else tuple(suppression)
         self._suppressed = kept, executor, plan
         return plan

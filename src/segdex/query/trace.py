@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from segdex.query.bind import All, Bound, Every, ForAny, Leaf, Named, Some, Without
+from segdex.query.bind import All, Bound, Every, ForAny, Leaf, Named, Some, Stored, Without
 from segdex.query.execute import Executor
 from segdex.query.explain import Step
 
@@ -33,6 +33,8 @@ def _opened(bound: Bound, executor: Executor, seen: set[str]) -> tuple[str, tupl
             return "everyone", ()
         case Leaf(_, text) | ForAny(_, _, text):
             return text, ()
+        case Stored():
+            return "a loaded set", ()
         case All(parts):
             return "and", tuple(trace(part, executor, seen) for part in parts)
         case Some(parts):
@@ -54,5 +56,7 @@ def _way(bound: Bound, executor: Executor) -> str:
             return executor.way_of(text) or "predicates"
         case ForAny():
             return "categories"
+        case Stored():
+            return "predicates"
         case _:
             return "algebra"

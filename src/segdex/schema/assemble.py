@@ -14,6 +14,7 @@ from segdex.rules.printer import check_length
 from segdex.schema import bands, fields
 from segdex.schema.catalog import Catalog, Names
 from segdex.schema.check import check_formula, check_rule
+from segdex.schema.labels import label_types, score_name
 from segdex.schema.metrics import Fault, check_metric
 from segdex.schema.model import Metric, Schema, Stage
 from segdex.schema.order import check_order
@@ -28,8 +29,14 @@ MOST_CHAINED = 32
 """How many segments may refer to one another in a chain."""
 
 
-def assemble(schema: Schema, origin: Origin, base: Path | None) -> Catalog:
+def assemble(schema: Schema, origin: Origin, base: Path | None, stored: bool = False) -> Catalog:
     """Check everything that *schema* says.
+
+    Args:
+        schema: what is declared, its rules parsed.
+        origin: where it is from, for messages.
+        base: the folder that relative paths start at.
+        stored: whether it is that of an index, whose segments may be sets that were loaded.
 
     Raises:
         SchemaError: a name, a reference, a type or a rule is wrong, or declarations use each other in a circle.
@@ -40,9 +47,12 @@ def assemble(schema: Schema, origin: Origin, base: Path | None) -> Catalog:
     if schema.privacy.minimum_count < 0:
         raise root.at("privacy", "minimum_count").fault("out of range", found=str(schema.privacy.minimum_count))
     declared = _namespace(schema, root)
+    if not stored:
+        _expect_rules(schema, root)
     fields.check_fields(schema, root)
     # The one mapping of types grows: each step needs those of the steps before.
     types = {name: fields.field_type(each, "attribute") for name, each in schema.customers.attributes.items()}
+    types |= label_types(schema)
     catalog = Catalog(schema, zone, types, (), fields.stream_types(schema, root), base)
     for name, metric in schema.metrics.items():
         check_metric(metric, catalog, _faults(root.at("metrics", name)))
@@ -79,16 +89,29 @@ def _namespace(schema: Schema, root: Spot) -> dict[str, Spot]:
     """
     tables: list[tuple[Spot, Iterable[str]]] = [
         (root.at("customers", "attributes"), schema.customers.attributes),
-        *((root.at(key), getattr(schema, key)) for key in ("metrics", "bands", "stages", "segments")),
+        *((root.at(key), getattr(schema, key)) for key in ("labels", "metrics", "bands", "stages", "segments")),
     ]
+    spots = [(name, table.at(name)) for table, names in tables for name in names]
+    scored = [name for name, label in schema.labels.items() if label.score is not None]
+    spots += [(score_name(name), root.at("labels", name, "score")) for name in scored]
     declared: dict[str, Spot] = {}
-    for table, names in tables:
-        for name in names:
-            spot = table.at(name)
-            if name in declared:
-                raise spot.fault(f"the name {name!r} is taken", found=f"it is declared at {declared[name].inside}")
-            declared[name] = spot
+    for name, spot in spots:
+        if name in declared:
+            raise spot.fault(f"the name {name!r} is taken", found=f"it is declared at {declared[name].inside}")
+        declared[name] = spot
     return declared
+
+
+def _expect_rules(schema: Schema, root: Spot) -> None:
+    """Every segment has a rule: only in an index there are sets that were loaded.
+
+    Raises:
+        SchemaError: one has none.
+    """
+    for name, segment in schema.segments.items():
+        if segment.where is None:
+            problem = "'where' is missing"
+            raise root.at("segments", name).fault(problem, hint="a set of customers is loaded into a built index")
 
 
 class _Rules:
@@ -188,12 +211,12 @@ def _check_chains(uses: dict[str, set[str]], order: tuple[str, ...], schema: Sch
 
 def _order(uses: dict[str, set[str]], declared: dict[str, Spot]) -> tuple[str, ...]:
     """What is computed, each after what it uses."""
-    attributes = {name for name, spot in declared.items() if spot.path[0] == "customers"}
+    read = {name for name, spot in declared.items() if spot.path[0] in ("customers", "labels")}
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for name in declared:
         sorter.add(name, *sorted(uses[name]))
     try:
-        return tuple(name for name in sorter.static_order() if name not in attributes)
+        return tuple(name for name in sorter.static_order() if name not in read)
     except CycleError as error:
         circle = list(reversed(error.args[1]))  # graphlib names what is used before what uses it
         first = min(circle, key=list(declared).index)

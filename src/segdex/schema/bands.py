@@ -61,7 +61,7 @@ def _edge_text(edge: Edge) -> str:
 
 
 def _metric(name: str, types: Mapping[str, ValueType], spot: Spot) -> ValueType:
-    known = [each for each, kind in types.items() if kind.role in ("metric", "attribute")]
+    known = [each for each, kind in types.items() if kind.role in ("metric", "attribute", "label")]
     if name not in known:
         raise spot.fault("unknown metric", found=shown(name), allowed=listed(known), hint=nearest(name, known))
     kind = types[name].kind

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from segdex.forks import Once
 from segdex.schema import kinds
+from segdex.schema.labels import label_types
 from segdex.schema.model import DURATION, Gap, Metric, Schema
 from segdex.schema.types import ValueType
 
@@ -47,6 +48,11 @@ class Catalog:
     fields: Mapping[str, Mapping[str, ValueType]]
     base: Path | None = None
     uses: Mapping[str, Set[str]] = dataclasses.field(default_factory=dict)
+
+    @Once
+    def given(self) -> tuple[str, ...]:
+        """The names whose values are read and not computed: attributes, labels and their scores."""
+        return (*self.schema.customers.attributes, *label_types(self.schema))
 
     def customers(self) -> Names:
         """The names of a rule about customers: everything declared."""

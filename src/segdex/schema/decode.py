@@ -156,13 +156,13 @@ def _table(value: Any, spot: Spot) -> Mapping[str, Any]:
 
 def _named(read: Reader) -> Reader:
     def table(value: Any, spot: Spot) -> dict[str, Any]:
-        names = {name: _name(name, spot) for name in _table(value, spot)}
+        names = {name: checked_name(name, spot) for name in _table(value, spot)}
         return {plain: read(value[name], spot.at(plain)) for name, plain in names.items()}
 
     return table
 
 
-def _name(name: str, spot: Spot) -> str:
+def checked_name(name: str, spot: Spot) -> str:
     """A name that something is declared by: anything that a rule can quote."""
     if not name:
         raise spot.fault("an empty name", allowed="a name that is not empty")

@@ -23,12 +23,13 @@ LARGEST_FILE = 4 << 20
 _TOML_PLACE = re.compile(r" \(at (line \d+, column \d+|end of document)\)$")
 
 
-def load(source: str | Path | Mapping[str, Any] | Schema) -> Catalog:
+def load(source: str | Path | Mapping[str, Any] | Schema, stored: bool = False) -> Catalog:
     """Read and check a schema.
 
     Args:
         source: the path of a TOML or JSON file (told apart by suffix), a mapping of the same shape, or a `Schema`,
             whose rules may be text.
+        stored: whether it is that of an index, whose segments may be sets that were loaded.
 
     Raises:
         SchemaError: the file cannot be read, or anything in it is wrong; the place is
@@ -36,11 +37,11 @@ def load(source: str | Path | Mapping[str, Any] | Schema) -> Catalog:
     """
     if isinstance(source, str | Path):
         origin, table, base = Origin(str(source)), _read(Path(source)), Path(source).parent
-        return assemble(decode.schema(table, Spot(origin)), origin, base)
+        return assemble(decode.schema(table, Spot(origin)), origin, base, stored)
     if not isinstance(source, Mapping | Schema):
         raise SchemaError("not a schema", found=shown(source), allowed="a path, a mapping or a Schema")
     origin = Origin()
-    return assemble(decode.schema(source, Spot(origin)), origin, None)
+    return assemble(decode.schema(source, Spot(origin)), origin, None, stored)
 
 
 def _read(path: Path) -> Any:

@@ -192,7 +192,10 @@ class Stage(Declared, frozen=True, kw_only=True):
 
 
 class Label(Declared, frozen=True, kw_only=True):
-    """Segments or scores made elsewhere."""
+    """Segments or scores made elsewhere: a category named like the label, and with *score* a number `NAME_score`.
+
+    *key*, *label* and *score* are columns of the source. One that was loaded into an index has no source.
+    """
 
     source: str | None = None
     key: str = "customer_id"
@@ -201,9 +204,9 @@ class Label(Declared, frozen=True, kw_only=True):
 
 
 class Segment(Declared, frozen=True, kw_only=True):
-    """A named rule."""
+    """A named rule, or without *where* a set of customers that was loaded into the index."""
 
-    where: RuleField
+    where: RuleField | None = None
     tracked: bool = False
     title: str | None = None
     description: str | None = None

@@ -24,8 +24,6 @@ def refuse_unsupported(schema: Schema, root: Spot) -> None:
 def _found(schema: Schema, root: Spot) -> Iterator[tuple[Spot, str]]:
     if schema.identities is not None:
         yield root.at("identities"), "merging identities"
-    if schema.labels:
-        yield root.at("labels", next(iter(schema.labels))), "a label from elsewhere"
     yield from _customers(schema.customers, root.at("customers"))
     for name, lookup in schema.lookups.items():
         yield from _fields(lookup.fields, root.at("lookups", name, "fields"))

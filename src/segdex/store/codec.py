@@ -21,9 +21,9 @@ from segdex.ingest.keys import Keys, Numbering
 from segdex.schema.types import ValueType
 from segdex.store import checks
 from segdex.store.container import Kind, Natural, Reader, Writer
-from segdex.store.lazy import Lazy
 from segdex.values.column import MISSING, Column, distinct
 from segdex.values.family import Family
+from segdex.values.lazy import Lazy
 
 
 class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

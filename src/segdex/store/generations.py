@@ -14,17 +14,17 @@ from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
 from segdex.bitmap.ranks import Ranks, check_order, stored_ranks
 from segdex.errors import CorruptError, SegdexError
-from segdex.generation import Generation, PredicateName, Values
+from segdex.generation import MEMBER, Generation, PredicateName, Values
 from segdex.schema.catalog import Catalog
 from segdex.schema.load import load as load_schema
 from segdex.schema.types import ValueType
 from segdex.store import snapshot
 from segdex.store.codec import ColumnForm, Decoder, Encoder, EventsForm, FamilyForm, Form, KeysForm, joined
 from segdex.store.container import Natural, Reader, Writer
-from segdex.store.lazy import Lazy
 from segdex.store.os import OperatingSystem
 from segdex.values.column import MISSING, Column
 from segdex.values.family import Family
+from segdex.values.lazy import Lazy
 
 SCHEMA = "schema"
 DESCRIPTION = "description"
@@ -61,12 +61,15 @@ _decoder = msgspec.msgpack.Decoder(Description)
 def save(generation: Generation, folder: Path, system: OperatingSystem | None = None) -> int:
     """Write *generation* as the next one of the index in *folder*, all or nothing, and return its number.
 
+    That is its own, or a greater one where the folder has one of this number already: numbers never go back.
+
     Raises:
         ArgumentError: the folder holds something else.
         LockedError: another writer is at work.
         StorageError: the operating system refused; what was there before still is.
     """
-    return snapshot.commit(folder, partial(_write, generation), system or OperatingSystem()).generation
+    fill, least = partial(_write, generation), generation.number
+    return snapshot.commit(folder, fill, system or OperatingSystem(), least=least).generation
 
 
 def _write(generation: Generation, writer: Writer) -> None:
@@ -221,11 +224,13 @@ def _description(reader: Reader) -> Description:
 def _catalog(reader: Reader, description: Description) -> Catalog:
     data = reader.section(SCHEMA)
     try:
-        catalog = load_schema(msgspec.json.decode(data, type=dict))
+        catalog = load_schema(msgspec.json.decode(data, type=dict), stored=True)
     except (ValueError, RecursionError, SegdexError) as error:
         raise _unreadable(reader, SCHEMA, error) from None
     for name, declared in catalog.types.items():
         if declared.role == "segment":
+            if catalog.schema.segments[name].where is None and (name, MEMBER, None) not in description.predicates:
+                raise _unreadable(reader, DESCRIPTION, f"the set of segment {name!r} is not there")
             continue
         form = description.values.get(name)
         if form is None or isinstance(form, FamilyForm) != declared.family or _type(form).kind != declared.kind:

@@ -185,13 +185,16 @@ def verify(folder: Path, system: OperatingSystem) -> Iterator[SegdexError]:
 # --- writing -----------------------------------------------------------------------------------------------------
 
 
-def commit(folder: Path, fill: Callable[[Writer], None], system: OperatingSystem, last_sequence: int = 0) -> Identity:
+def commit(
+    folder: Path, fill: Callable[[Writer], None], system: OperatingSystem, last_sequence: int = 0, least: int = 1
+) -> Identity:
     """Write the next generation of an index, the first where the folder is empty or missing.
 
     Args:
         folder: the index; made where it is missing.
         fill: adds the sections. It must not write into the folder itself.
         last_sequence: the last batch of the journal that the generation holds.
+        least: the generation has this number or a greater one.
 
     Raises:
         ArgumentError: the folder holds other files and is no index.
@@ -209,7 +212,8 @@ def commit(folder: Path, fill: Callable[[Writer], None], system: OperatingSystem
     try:
         before = _ours(folder, system)
         _sweep(folder, system)
-        identity = Identity(before.store if before else uuid.uuid4(), _next(folder, before, system), last_sequence)
+        number = _next(folder, before, least, system)
+        identity = Identity(before.store if before else uuid.uuid4(), number, last_sequence)
         made = _write_generation(folder, identity, fill, system)
         try:
             _replace(folder / CURRENT, system, lambda file: system.write(file, made.to_bytes()))
@@ -234,9 +238,9 @@ def _ours(folder: Path, system: OperatingSystem) -> Pointer | None:
     return None
 
 
-def _next(folder: Path, before: Pointer | None, system: OperatingSystem) -> int:
+def _next(folder: Path, before: Pointer | None, least: int, system: OperatingSystem) -> int:
     """The number of the next generation: greater than those of all files that are there."""
-    last = max([before.generation if before else 0, *generations(folder, system)])
+    last = max([before.generation if before else 0, *generations(folder, system), least - 1])
     if last >= _LARGEST_GENERATION:
         raise LimitError(
             "no number is left for the next generation", place=str(folder / file_name(last)),

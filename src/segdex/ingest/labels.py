@@ -1,0 +1,84 @@
+"""Labels: a table of keys, labels and maybe scores to one value a customer.
+
+A label says something about customers who are known; it makes nobody a customer, and decides nothing about what keys
+are. So its keys are numbered by themselves and then looked up among those of the customers.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple
+
+import numpy as np
+
+from segdex.ingest.columns import gatherer, pick
+from segdex.ingest.ids import KeyColumn, KeySpace
+from segdex.ingest.intake import Part, Progress, take_in
+from segdex.ingest.keys import Keys
+from segdex.ingest.report import SourceReport, Tally
+from segdex.ingest.sources import Source
+from segdex.ingest.universe import Universe
+from segdex.schema.labels import LABEL, SCORE
+from segdex.values.column import Column, Ints, Mask
+
+
+class LabelColumns(NamedTuple):
+    """The columns of a label's table; *score* None: it has none."""
+
+    key: str
+    label: str
+    score: str | None = None
+
+
+class Labelled(NamedTuple):
+    """A label of every customer.
+
+    Attributes:
+        label: a category, shape (customers,).
+        score: a number, shape (customers,), or None.
+        report: what became of the rows.
+    """
+
+    label: Column
+    score: Column | None
+    report: SourceReport
+
+
+def read_label(source: Source, columns: LabelColumns, keys: Keys, tally: Tally, progress: Progress | None) -> Labelled:
+    """Read the table of a label; of several rows with one key the last one counts, as a whole.
+
+    Args:
+        source: the table.
+        columns: what its columns are called.
+        keys: the customers.
+        tally: counts the rows.
+        progress: called after each batch.
+
+    Raises:
+        SourceError: the table cannot be read, or a row is bad and bad rows raise.
+    """
+    space = KeySpace()
+    key, label, score = KeyColumn(space), gatherer(LABEL, dt.UTC), gatherer(SCORE, dt.UTC)
+    parts = [Part(columns.key, key, "unowned"), Part(columns.label, label)]
+    if columns.score is not None:
+        parts.append(Part(columns.score, score))
+    good = take_in(source, parts, tally, progress)
+    owners = _owners(space, key, good, keys)
+    own = np.flatnonzero(owners >= 0)
+    rows = np.full(len(keys), -1, np.int64)
+    rows[owners[own]] = own  # where an index comes twice, the last one is assigned
+    kept = int(np.count_nonzero(rows >= 0))
+    report = SourceReport(
+        tally.name, tally.rows, kept, tally.rejected, tally.unowned,
+        strangers=int(np.count_nonzero(good)) - len(own), replaced=len(own) - kept,
+    )  # fmt: skip
+    scores = None if columns.score is None else pick(score.finish(), rows)
+    return Labelled(pick(label.finish(), rows), scores, report)
+
+
+def _owners(space: KeySpace, column: KeyColumn, good: Mask, keys: Keys) -> Ints:
+    """The dense id of each row, shape (rows,); -1 for rows that do not count, and for keys that no customer has."""
+    named = Universe(space)
+    named.admit(column, good)
+    ids = np.append(keys.lookup(named.settle().values), -1)
+    return ids[np.minimum(named.owners(column, good), len(ids) - 1)]

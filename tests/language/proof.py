@@ -1,0 +1,44 @@
+"""What every rule must satisfy, whatever it says: three forms without loss, and one answer by every way to ask."""
+
+from __future__ import annotations
+
+import segdex
+from segdex.rules import nodes as n
+from tests.language import rules
+from tests.language.cases import Case, make
+
+RULES = 40
+"""Rules of each case."""
+
+
+def prove(seed: int) -> int:
+    """Hold the rules of one case to the naive meaning; returns how many there were.
+
+    Raises:
+        AssertionError: with the seed and the rule, where one differs.
+    """
+    case = make(seed)
+    with case.index:
+        for number in range(RULES):
+            rule = rules.rule(case)
+            try:
+                check(case, rule)
+            except Exception as error:
+                raise AssertionError(f"seed {seed}, rule {number}: {rule}") from error
+    return RULES
+
+
+def check(case: Case, rule: n.Rule) -> None:
+    index, expected = case.index, case.expected(rule)
+    text = str(rule)
+    assert segdex.parse(text) == rule
+    assert segdex.Rule.from_json(rule.to_json()) == rule
+    assert eval(rule.to_python(), vars(segdex) | {"segdex": segdex}) == rule
+    assert index.count(text) == len(expected)
+    assert index.keys(index.bitmap(rule)).to_pylist() == expected
+    assert index.prepare(rule).count() == len(expected)
+    estimate = index.estimate(rule)
+    assert estimate.low <= len(expected) <= estimate.high
+    one = case.chance.randrange(len(case.items))
+    assert index.contains(rule, one) == (one in expected)
+    assert index.why(rule, one).holds == (one in expected)
