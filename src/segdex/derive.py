@@ -259,8 +259,8 @@ def _family_predicates(name: str, family: Family, universe: Predicate) -> dict[P
     """Bands of a family; the band of those without a pair is left to be what remains of the presence."""
     if family.column.dictionary is None or len(family.categories) > MOST_LABELS:
         return {}
-    if family.rest >= 0 and (family.column.data < 0).any():
-        return {}  # a pair without a band (a share of infinities): what remains is not the band of the others alone
+    if not _remains(family):
+        return {}
     count = len(universe)
     if family.rest >= 0:
         present = universe if family.among is None else hot.from_mask(family.among)
@@ -276,3 +276,14 @@ def _family_predicates(name: str, family: Family, universe: Predicate) -> dict[P
             if code != family.rest and len(members):
                 held[PredicateName(name, labels[code], category)] = members
     return held
+
+
+def _remains(family: Family) -> bool:
+    """Whether those without a pair have one band, and what remains of the presence in each category are they alone."""
+    if family.rests is not None:
+        return False
+    if family.rest < 0:
+        return True  # no band: nothing remains
+    if (family.column.data < 0).any():
+        return False  # a pair without a band, as a share of infinities has
+    return family.among is None or bool(family.among[family.customers].all())

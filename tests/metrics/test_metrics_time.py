@@ -250,6 +250,14 @@ def test_the_latest_sessions_are_those_of_all_rows() -> None:
     assert sessions("share(pages, last 2, where page = 'a')", pages) == 0.5
 
 
+def test_sessions_by_category_have_a_top_and_a_score() -> None:
+    pages = viewed(0, 10) + viewed(100, page="b") + viewed(200, page="b") + viewed(210, page="a")
+    assert sessions("top(pages, by = page)", pages) == "a"
+    assert sessions("top(pages, by = page, weight = duration)", pages) == "a"
+    assert sessions("top(pages, last 2, by = page)", pages) == "b"
+    assert sessions("top(pages, last 2, by = page, weight = seconds)", [*pages, *viewed(211, page="a")]) == "a"
+
+
 # --- the latest transactions ---------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 import itertools
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -138,11 +138,82 @@ def declarations() -> dict[str, dict[str, Any]]:
     for steps, on_field in itertools.product(STEPS, (None, "product", "level", "quantity", "due", "gift")):
         shared = {} if on_field is None else {"on": on_field}
         add({"kind": "sequence", "steps": steps, "window": next(windows)} | shared)
+    for metric in (*scores(), *tops(), *matched()):
+        add(metric)
     numeric = ("sum", "mean", "count", "max")
     plain = [name for name, each in found.items() if "by" not in each and each["kind"] in numeric]
     for number, formula in enumerate(["{0} / 6 - {1} / 12", "({2} + 1) * -{3}", "{4} / {5}", "{6}", "1 + 0.5"]):
         add({"kind": "formula", "formula": formula.format(*plain[number :: len(plain) // 8])})
+    families = [name for name, each in found.items() if each.get("by") == "department" and each["kind"] != "top"]
+    for metric in over_families(found, families, plain):
+        add(metric)
     return found
+
+
+def scores() -> Iterator[dict[str, Any]]:
+    """Scores of one and of several streams, with and without a half-life, as one value and as families."""
+    orders, visits = {"stream": "orders", "points": 10}, {"stream": "visits", "points": 0.1}
+    refused = {"stream": "orders", "where": "amount < 0", "points": -2.5}
+    due = {"stream": "tickets", "where": "gift = true", "points": 0.3}
+    for window, half_life in itertools.product(("lifetime", "90d", {"to": "1mo"}), ("30d", "36h", "1min", None)):
+        part: dict[str, Any] = {"kind": "score", "window": window} | ({"half_life": half_life} if half_life else {})
+        yield part | {"terms": [orders, visits, refused]}
+        yield part | {
+            "terms": [orders | {"by": "department"}, visits | {"by": "level"}, refused | {"by": "department"}]
+        }
+        yield part | {"terms": [visits, orders], "by": "department"}
+    yield {"kind": "score", "terms": [due, orders, {"stream": "cards", "points": 0.2}]}
+    yield {"kind": "score", "terms": [due, visits], "by": "level"}
+    yield {"kind": "score", "terms": [refused], "half_life": "12w"}
+
+
+def tops() -> Iterator[dict[str, Any]]:
+    """Top categories by number and by weight; those of families come with `over_families`."""
+    weights: list[str | None] = [None, "amount", "quantity", "score", "rating"]
+    for stream, weight, window in itertools.product(STREAMS, weights, ("lifetime", "90d", {"to": "1mo"})):
+        if window == "lifetime" or STREAMS[stream][0]:
+            option = {"weight": weight} if weight else {}
+            option |= {"where": "gift = true or level = 'mid'"} if window == "90d" else {}
+            by = "level" if window == "90d" else "department"
+            yield {"kind": "top", "stream": stream, "by": by, "window": window} | option
+    yield {"kind": "top", "stream": "orders", "by": "department", "having": "amount >= 10"}
+
+
+def matched() -> Iterator[dict[str, Any]]:
+    """Ratios of the units of one stream."""
+    for stream, by, window in itertools.product(("orders", "tickets"), ({}, {"by": "department"}), ("lifetime", "90d")):
+        if window == "lifetime" or STREAMS[stream][0]:
+            yield {"kind": "ratio", "matched": True, "window": window,
+                   "numerator": {"stream": stream, "where": "gift = true", "having": "amount < 100"},
+                   "denominator": {"stream": stream, "where": "amount > 0 or level = 'mid'"}} | by  # fmt: skip
+            yield {"kind": "ratio", "matched": True, "window": window,
+                   "numerator": {"stream": stream, "where": "amount is known"},
+                   "denominator": {"stream": stream, "having": "quantity > 0"}} | by  # fmt: skip
+
+
+def over_families(
+    found: Mapping[str, Mapping[str, Any]], families: Sequence[str], plain: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Formulas over families of one field, and the top categories of families."""
+    kinds: dict[str, list[str]] = {}
+    for name in families:
+        kinds.setdefault(found[name]["kind"], []).append(name)
+    counts, shares, scored = kinds["count"], kinds["share"], kinds["score"]
+    means, rates = kinds["mean"], kinds["ratio"]
+    count = next(name for name in plain if found[name]["kind"] == "count")
+    first = len(found)
+    for formula in (
+        f"{shares[0]} - {rates[0]}", f"{counts[0]} / {counts[1]}", f"{shares[1]} + {shares[2]}", f"-{scored[0]}",
+        f"{counts[0]} / {count}", f"{counts[2]} - {count}", f"1 / ({counts[0]} - {count})", f"{scored[1]} * {count}",
+        f"({shares[0]} + 1) * {counts[-1]} - {means[0]} / {count}", f"{counts[0]}['toys'] * 2 + {count}",
+        f"{counts[0]} - {counts[1]}['garden']", f"{counts[3]} + 0 * {rates[-1]}['toys']",
+        f"{shares[-1]} / {shares[-2]}",
+    ):  # fmt: skip
+        yield {"kind": "formula", "formula": formula}
+    made = list(found)[first:]  # what was yielded is there
+    yield {"kind": "formula", "formula": f"{made[5]} / ({made[2]} + 1) - {made[0]}"}
+    chosen = [name for each in kinds.values() for name in each[:2]] + [made[at] for at in (0, 2, 5, 6)]
+    yield from ({"kind": "top", "metric": name} for name in chosen)
 
 
 def catalog() -> Catalog:
@@ -359,5 +430,6 @@ def check_family(family: Family, customers: int) -> None:
         ids = family.customers[first:last].tolist()
         assert ids == sorted(set(ids))
         assert all(each < customers for each in ids)
-    assert not (family.column.data == family.rest).any()
+    without = family.without_pair(family.customers)
+    assert not ((family.column.data == without) | ((without != without) & ~family.column.known)).any()
     assert family.column.type.family

@@ -11,6 +11,7 @@ import dataclasses
 import datetime as dt
 import math
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -64,8 +65,13 @@ class Transaction:
 def value(metric: Metric, customer: int, world: World, category: str | None = None) -> Any:
     """The value of *metric* for one customer, of a family for one category."""
     if metric.kind == "formula":
-        names = {name: value(world.metrics[name], customer, world) for name in _names(metric.formula)}
-        return _known(_float(rules.evaluate(metric.formula, names, rules.World(world.as_of, world.zone), {})))
+        return _formula(metric, customer, world, category)
+    if metric.kind == "score":
+        return _score(metric, customer, world, category)
+    if metric.kind == "top":
+        return _top(metric, customer, world)
+    if metric.kind == "ratio" and metric.matched:
+        return _matched(metric, customer, world, category)
     if metric.kind == "share":
         return _share(metric, customer, world, category)
     if metric.kind == "ratio":
@@ -468,6 +474,86 @@ def _counted(metric: Metric, part: Part | None, customer: int, world: World, cat
     asked = Metric(kind="count", stream=part.stream, window=metric.window, where=part.where, having=part.having,
                    by=metric.by)  # fmt: skip
     return len(transactions(asked, customer, world, category))
+
+
+def _matched(metric: Metric, customer: int, world: World, category: str | None) -> Any:
+    """Numerator transactions of any time whose unit is one of the denominator's in the window."""
+    found = []
+    for part, window in ((metric.numerator, Lifetime()), (metric.denominator, metric.window)):
+        assert part is not None
+        asked = Metric(kind="count", stream=part.stream, window=window, where=part.where, having=part.having,
+                       by=metric.by)  # fmt: skip
+        found.append({_unit(each) for each in transactions(asked, customer, world, category)})
+    above, below = found
+    return len(above & below) / len(below) if below else None
+
+
+def _unit(transaction: Transaction) -> Any:
+    """What a transaction is known by: its unit, or where it has none its one row."""
+    first = transaction.rows[0]
+    return id(first) if first.unit is None else first.unit
+
+
+# --- scores, tops, formulas ------------------------------------------------------------------------------------
+
+
+def _score(metric: Metric, customer: int, world: World, category: str | None) -> float:
+    items = []
+    for term in metric.terms or ():
+        asked = Metric(kind="count", stream=term.stream, window=metric.window, where=term.where,
+                       by=term.by or metric.by)  # fmt: skip
+        items += [(each.time or NEVER, term.points) for each in transactions(asked, customer, world, category)]
+    if metric.half_life is None or not items:
+        return float(sum(Fraction(points) for _, points in items))
+    half_life = FIXED[metric.half_life.unit] * metric.half_life.count * 1_000_000
+    latest, total = max(time for time, _ in items), 0.0
+    for time, points in sorted(items):
+        total += float(points) * 0.5 ** ((latest - time) // MICRO / half_life)
+    return _known(total * 0.5 ** ((world.as_of - latest) // MICRO / half_life))
+
+
+def _top(metric: Metric, customer: int, world: World) -> str | None:
+    values = {category: _in(metric, customer, world, category) for category in _categories(world)}
+    known = {category: held for category, held in values.items() if held is not None}
+    return min((c for c in known if known[c] == max(known.values())), key=str.encode, default=None)
+
+
+def _in(metric: Metric, customer: int, world: World, category: str) -> Any:
+    """What a customer has in one category; None: nothing of their own."""
+    if metric.metric is not None:
+        family = world.metrics[metric.metric]
+        held = value(family, customer, world, category)
+        return None if held == value(family, customer, world, "a category that nobody has") else held
+    asked = Metric(kind="sum" if metric.weight else "count", stream=metric.stream, field=metric.weight,
+                   window=metric.window, where=metric.where, having=metric.having, by=metric.by)  # fmt: skip
+    found = transactions(asked, customer, world, category)
+    return KINDS[asked.kind](asked, found, world) if found else None
+
+
+def _categories(world: World) -> set[str]:
+    """Every string of every field: those that are no category of a family say nothing."""
+    return {v for rows in world.rows.values() for row in rows for v in row.fields.values() if isinstance(v, str)}
+
+
+def _formula(metric: Metric, customer: int, world: World, category: str | None) -> Any:
+    names: dict[str, Any] = {}
+    for name in _names(metric.formula):
+        part = world.metrics[name]
+        names[name] = value(part, customer, world, category if _is_family(part, world) else None)
+    for node in nodes.walk(metric.formula):
+        if isinstance(node, nodes.Item):
+            key = node.key.value
+            held = value(world.metrics[node.of.name], customer, world, key)
+            names[node.of.name] = rules.Family({key: held}, None, frozenset())
+    return _known(_float(rules.evaluate(metric.formula, names, rules.World(world.as_of, world.zone), {})))
+
+
+def _is_family(metric: Metric, world: World) -> bool:
+    if metric.kind == "formula":
+        single = {node.of.name for node in nodes.walk(metric.formula) if isinstance(node, nodes.Item)}
+        return any(_is_family(world.metrics[name], world) for name in _names(metric.formula) - single)
+    by_term = [term.by for term in metric.terms or () if term.by is not None]
+    return metric.kind != "top" and (metric.by is not None or bool(by_term))
 
 
 def _float(held: Any) -> Any:

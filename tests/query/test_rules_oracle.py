@@ -42,11 +42,15 @@ SCHEMA: dict[str, Any] = {
         "bought": {"kind": "count", "stream": "orders", "by": "department"},
         "value_share": {"kind": "share", "stream": "orders", "by": "department", "weight": "amount"},
         "basket": {"kind": "mean", "stream": "orders", "field": "amount", "by": "department"},
+        "elsewhere": {"kind": "formula", "formula": "orders - bought"},
+        "favourite": {"kind": "top", "stream": "orders", "by": "department"},
+        "staple": {"kind": "top", "metric": "value_share"},
     },
     "bands": {
         "level": {"metric": "points", "edges": [0, 10], "labels": ["none", "some", "many"]},
         "affinity": {"metric": "value_share", "edges": [0.2, 0.75]},
         "often": {"metric": "bought", "edges": [1, 2], "labels": ["never", "once", "more"]},
+        "spread": {"metric": "elsewhere", "edges": [1, 2], "labels": ["none", "one", "more"]},
     },
     "stages": {
         "lifecycle": [
@@ -88,7 +92,7 @@ ORDERED = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
 EQUAL = st.sampled_from(["=", "!="])
 NUMERIC = st.one_of(
     st.sampled_from([n.Name("points"), n.Name("spend"), n.Name("orders")]),
-    family_items("bought"), family_items("value_share"), family_items("basket"),
+    family_items("bought"), family_items("value_share"), family_items("basket"), family_items("elsewhere"),
 )  # fmt: skip
 ARITHMETIC = st.builds(n.Arithmetic, st.sampled_from("+-*/"), NUMERIC, st.one_of(NUMBERS, NUMERIC))
 
@@ -121,6 +125,10 @@ LEAVES = st.one_of(
     labels(n.Name("lifecycle"), ("rich", "buyer"), ordered=False),
     family_items("affinity").flatmap(lambda i: labels(i, ("..0.2", "0.2..0.75", "0.75.."), ordered=True)),
     family_items("often").flatmap(lambda i: labels(i, ("never", "once", "more"), ordered=True)),
+    family_items("spread").flatmap(lambda i: labels(i, ("none", "one", "more"), ordered=True)),
+    labels(n.Name("favourite"), (*CATEGORIES, "unseen"), ordered=False),
+    labels(n.Name("staple"), (*CATEGORIES, "unseen"), ordered=False),
+    st.builds(n.Compare, EQUAL, st.just(n.Name("favourite")), st.just(n.Name("staple"))),
     st.builds(n.Compare, EQUAL, st.just(n.Name("consent")), st.booleans().map(n.Boolean)),
     st.builds(n.Has, st.just(n.Name("tags")), st.sampled_from(["any", "all", "none"]),
               st.lists(st.sampled_from(["vip", "beta", "x"]), min_size=1, max_size=2).map(tuple)),
@@ -132,7 +140,7 @@ FOR_ANY = st.builds(
     st.just("c"),
     st.lists(
         st.one_of(
-            st.builds(n.Compare, ORDERED, st.sampled_from(["bought", "value_share", "basket"]).map(
+            st.builds(n.Compare, ORDERED, st.sampled_from(["bought", "value_share", "basket", "elsewhere"]).map(
                 lambda name: n.Item(n.Name(name), CHOSEN)), NUMBERS),
             st.builds(n.Compare, EQUAL, st.just(n.Item(n.Name("affinity"), CHOSEN)), st.just(n.Text("0.75.."))),
         ),
@@ -186,6 +194,7 @@ def _item(person: dict[str, Any], seen: frozenset[str]) -> dict[str, Any]:
         shares[category] = sum(known) * 100 / (total * 100) if total else None
         means[category] = sum(known) * 100 / (len(known) * 100) if known else None
     zero = 0.0 if total else None
+    elsewhere = {category: float(len(rows) - count) for category, count in bought.items()}
     item = dict(person) | {
         "orders": len(rows),
         "tags": None if person["tags"] is None else frozenset(person["tags"]),
@@ -194,12 +203,24 @@ def _item(person: dict[str, Any], seen: frozenset[str]) -> dict[str, Any]:
         "basket": oracle.Family(means, None, seen),
         "affinity": oracle.Family({c: _band(v) for c, v in shares.items()}, _band(zero), seen),
         "often": oracle.Family({c: "once" if v == 1 else "more" for c, v in bought.items()}, "never", seen),
+        "elsewhere": oracle.Family(elsewhere, float(len(rows)), seen),
+        "spread": oracle.Family({c: _spread(v) for c, v in elsewhere.items()}, _spread(len(rows)), seen),
+        "favourite": _first_greatest(bought),
+        "staple": _first_greatest({c: v for c, v in shares.items() if v}),
     }
     points, spend = person["points"], person["spend"]
     item["level"] = None if points is None else "none" if points < 0 else "some" if points < 10 else "many"
     rich = spend is not None and spend > 100
     item["lifecycle"] = "rich" if rich else "buyer" if rows and person["income"] != "low" else None
     return item
+
+
+def _spread(value: float) -> str:
+    return "none" if value < 1 else "one" if value < 2 else "more"
+
+
+def _first_greatest(values: dict[str, Any]) -> str | None:
+    return min((c for c in values if values[c] == max(values.values())), default=None)
 
 
 def _band(share: float | None) -> str | None:
@@ -212,7 +233,9 @@ ORDERS = {"income": ("low", "mid", "high"), "level": ("none", "some", "many")}
 WORLD = oracle.World(
     AS_OF,
     ZoneInfo("UTC"),
-    ORDERS | {"affinity": ("..0.2", "0.2..0.75", "0.75.."), "often": ("never", "once", "more")},
+    ORDERS
+    | {"affinity": ("..0.2", "0.2..0.75", "0.75.."), "often": ("never", "once", "more")}
+    | {"spread": ("none", "one", "more")},
     {name: segdex.parse(segment["where"]) for name, segment in SCHEMA["segments"].items()},
 )
 

@@ -11,6 +11,21 @@ from segdex.schema.load import load
 from tests.schema.example import changed
 
 COUNT = {"kind": "count", "stream": "orders"}
+TOP = {"kind": "top", "stream": "orders", "by": "department"}
+
+
+def score(*terms: dict[str, Any]) -> dict[str, Any]:
+    """A score of orders, its terms changed."""
+    return {"kind": "score", "terms": [{"stream": "orders", "points": 1} | each for each in terms]}
+
+
+def matched(numerator: str, denominator: str) -> dict[str, Any]:
+    return {
+        "kind": "ratio",
+        "matched": True,
+        "numerator": {"stream": numerator},
+        "denominator": {"stream": denominator},
+    }
 
 
 def refused(path: str, value: Any) -> SchemaError:
@@ -241,6 +256,41 @@ CASES: list[tuple[str, Any, str | None, str]] = [
     ("metrics.trend_spend.formula", "spend_6m /", "metrics.trend_spend.formula, line 1, column 11", "allowed: a value"),
     ("metrics.trend_spend.formula", "'a'", None, "numbers and numeric metrics"),
     ("metrics.trend_spend.formula", 3, None, "not a formula"),
+    (
+        "metrics.trend_spend.formula",
+        "value_share * click_rate",
+        None,
+        "different 'by'; found 'click_rate' has one value",
+    ),
+    ("metrics.trend_spend.formula", "value_share[any] * 2", None, "found value_share[any]"),
+    ("metrics.trend_spend.formula", "affinity * 2", None, "'affinity', a band of type category"),
+    ("metrics.trend_spend.formula", "affinity['a'] * 2", None, "a band of type category"),
+    ("metrics.trend_spend.formula", "spend_6m['a'] * 2", None, "leave out the brackets"),
+    # top, score and matched
+    ("metrics.x", {"kind": "top", "stream": "orders"}, None, "needs 'by'; allowed: stream and by or metric"),
+    ("metrics.x", {"kind": "top", "stream": "orders", "by": "amount"}, "metrics.x.by", "allowed: category"),
+    ("metrics.x", TOP | {"weight": "department"}, "metrics.x.weight", "allowed: number, integer"),
+    ("metrics.x", TOP | {"count": "rows"}, "metrics.x.count", "takes no 'count'"),
+    ("metrics.x", {"kind": "top", "metric": "value_shar"}, "metrics.x.metric", "did you mean 'value_share'"),
+    ("metrics.x", {"kind": "top", "metric": "orders_3m"}, "metrics.x.metric", "families: click_rate, value_share"),
+    ("metrics.x", {"kind": "top", "metric": "x"}, "metrics.x.metric", "'x' has one value"),
+    ("metrics.x", {"kind": "top", "metric": "value_share", "by": "department"}, "metrics.x.by", "takes no 'by'"),
+    ("metrics.x", {"kind": "score"}, None, "needs 'terms'"),
+    ("metrics.x", {"kind": "score", "terms": []}, "metrics.x.terms", "at least one"),
+    ("metrics.x", score({"stream": "oders"}), "metrics.x.terms[0].stream", "did you mean 'orders'"),
+    ("metrics.x", score({}, {"wher": "amount > 1"}), "metrics.x.terms[1].wher", "did you mean 'where'"),
+    ("metrics.x", score({}, {"where": "amont > 1"}), "metrics.x.terms[1].where, line 1, column 1", "'amount'"),
+    ("metrics.x", score({"points": "many"}), "metrics.x.terms[0].points", "not a number"),
+    ("metrics.x", score({"points": 10**15}), "metrics.x.terms[0].points", "too many digits; found 1000000000000000"),
+    ("metrics.x", score({"points": 10**14}, {"points": 0.01}), "metrics.x.terms[0].points", "15 digits, 2 of them"),
+    ("metrics.x", score({"by": "department"}, {}), "metrics.x.terms[1].by", "its own 'by'"),
+    ("metrics.x", score({"by": "amount"}), "metrics.x.terms[0].by", "allowed: category"),
+    ("metrics.x", score({}, {"stream": "emails"}) | {"by": "department"}, "metrics.x.by", "of stream 'emails'"),
+    ("metrics.x", score({}) | {"half_life": "1mo"}, "metrics.x.half_life", "write 30d for a month"),
+    ("metrics.x", score({}) | {"half_life": "0d"}, "metrics.x.half_life", "found 0d"),
+    ("metrics.x", score({}) | {"where": "amount > 1"}, "metrics.x.where", "takes no 'where'"),
+    ("metrics.x", matched("orders", "emails"), "metrics.x.matched", "found 'orders' and 'emails'"),
+    ("metrics.x", matched("subscriptions", "subscriptions"), "metrics.x.matched", "declare streams.subscriptions.unit"),
     # rules over rows and transactions
     ("metrics.big_baskets.having", "rating > 3", "metrics.big_baskets.having, line 1, column 1", "'rating'"),
     ("metrics.big_baskets.having", "orders_3m > 3", "metrics.big_baskets.having, line 1, column 1", "for customers"),
@@ -290,6 +340,8 @@ TIMELESS = {"key": "customer_id", "fields": {"amount": "number", "kind": "catego
             ".window",
             "'tickets' has none",
         ),
+        (score({"stream": "tickets"}) | {"window": "90d"}, ".window", "'tickets' has none"),
+        (score({"stream": "tickets"}) | {"half_life": "90d"}, ".terms[0].stream", "'tickets' has none"),
     ],
 )
 def test_time_is_needed(metric: dict[str, Any], key: str, words: str) -> None:
@@ -313,15 +365,9 @@ LATER: list[tuple[str, Any, str]] = [
     ("streams.orders.version", "version", "streams.orders.version"),
     ("streams.orders.deleted", "deleted", "streams.orders.deleted"),
     ("streams.orders.retain", "3y", "streams.orders.retain"),
-    ("metrics.click_rate.matched", True, "metrics.click_rate.matched"),
-    ("metrics.x", {"kind": "top", "stream": "orders", "by": "department"}, "metrics.x.kind"),
-    ("metrics.x", {"kind": "score", "half_life": "30d", "terms": []}, "metrics.x.kind"),
     ("metrics.x", {"kind": "p_alive", "stream": "orders"}, "metrics.x.kind"),
-    ("metrics.trend_spend.formula", "value_share / 2", "metrics.trend_spend.formula"),
-    ("metrics.trend_spend.formula", "value_share['a'] / 2", "metrics.trend_spend.formula"),
     ("bands.affinity", {"metric": "value_share", "quantiles": 4}, "bands.affinity.quantiles"),
     ("identities", {"trusted": ["email"]}, "identities"),
-    ("segments.x", {"where": "top(orders, by = department) = 'a'"}, "segments.x.where, line 1, column 1"),
     ("segments.x", {"where": "bucket('a', 100) < 10"}, "segments.x.where, line 1, column 1"),
     ("segments.x", {"where": "anniversary(birth_date) within 7d"}, "segments.x.where, line 1, column 1"),
     ("segments.x", {"where": "birth_date within 7d"}, "segments.x.where, line 1, column 1"),

@@ -420,3 +420,14 @@ def test_long_chains_are_no_recursion() -> None:
 
 def test_an_empty_schema() -> None:
     assert load({}).order == ()
+
+
+def test_a_loaded_score_loads_again() -> None:
+    terms = [{"stream": "orders", "points": 0.1, "where": "amount > 1", "by": "department"}]
+    table = example()
+    table["metrics"]["taste"] = {"kind": "score", "half_life": "30d", "terms": terms}
+    schema = load(table).schema
+    assert load(schema).schema == schema
+    assert load(msgspec.json.decode(msgspec.json.encode(schema))).schema == schema
+    assert schema.metrics["taste"].terms is not None
+    assert schema.metrics["taste"].terms[0].points == Decimal("0.1")

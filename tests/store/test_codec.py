@@ -103,6 +103,18 @@ def test_any_column(tmp_path_factory, column):
 
 
 @st.composite
+def rests_of(draw: st.DrawFn, column: Column, customers: int) -> Any:
+    """No values of customers without a pair, or some that fit the pairs' column."""
+    if draw(st.booleans()):
+        return None
+    known = column.data if len(column.data) else np.zeros(1, column.data.dtype)
+    if column.dictionary is not None and not len(column.data):
+        known = np.full(1, -1, np.int32)
+    picked = draw(st.lists(st.integers(0, len(known) - 1), min_size=customers, max_size=customers))
+    return known[picked]
+
+
+@st.composite
 def families(draw: st.DrawFn) -> tuple[Family, int]:
     customers = draw(st.integers(1, 12))
     categories = draw(LABELS)
@@ -125,6 +137,7 @@ def families(draw: st.DrawFn) -> tuple[Family, int]:
         column,
         rest,
         None if among is None else np.array(among, np.bool_),
+        draw(rests_of(column, customers)) if among is None else None,
     )
     return family, customers
 
@@ -143,6 +156,7 @@ def test_any_family(tmp_path_factory, drawn):
     assert type(found.rest) is type(family.rest)
     np.testing.assert_equal(found.rest, family.rest)
     assert (found.among is None) == (family.among is None)
+    assert (found.rests is None) == (family.rests is None)
     for code in range(-1, len(family.categories)):
         same_column(found.dense(code, customers), family.dense(code, customers))
 
@@ -324,6 +338,12 @@ BAD_FAMILIES = {
     "unordered": ({"categories": strings("b", "a")}, "out of order or there twice"),
     "among": ({"among": np.array([True, False])}, "wrong number of items; found 2; allowed: 3"),
     "truths": ({"among": np.array([1, 2, 0], np.uint8).view(np.bool_)}, "neither 0 nor 1"),
+    "rests": ({"among": None, "rests": np.array([1, 2])}, "wrong number of items; found 2; allowed: 3"),
+    "two rests": ({"rests": np.array([1, 2, 3])}, "rests beside among"),
+    "coded rests": (
+        {"column": column_of(np.array([0, 1, 1], I4), AB), "rest": -1, "among": None, "rests": np.array([0, 2, 0], I4)},
+        "a code is out of range",
+    ),
     "rest": ({"rest": 0.5}, "the rest does not fit"),
     "large rest": ({"rest": 2**63}, "the rest does not fit"),
     "coded rest": ({"column": column_of(np.array([0, 1, 1], I4), AB), "rest": 2}, "the rest does not fit"),

@@ -72,11 +72,12 @@ def band(
 
 
 def _of_family(declared: Band, family: Family, edges: PhysicalEdges) -> Family:
-    """Bands of the pairs, and the band of those without one."""
+    """Bands of the pairs, and the bands of those without one."""
     rest = int(_codes(np.full(1, family.rest, family.column.data.dtype), edges)[0])
     column = _labelled(declared, _codes(family.column.data, edges), family=True)
     codes = families.codes_of(family)
-    return families.sparse(codes, family.customers, column, family.categories, rest, family.among)
+    rests = None if family.rests is None else _codes(family.rests, edges)
+    return families.sparse(codes, family.customers, column, family.categories, rest, family.among, rests)
 
 
 def _labelled(declared: Band, codes: Codes, family: bool = False) -> Column:

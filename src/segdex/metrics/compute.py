@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdex.metrics import attributes, families, sequences
-from segdex.metrics.select import by_block, pairs_by_block
+from segdex.events.store import Events
+from segdex.metrics import attributes, families, formulas, scores, sequences, tops
+from segdex.metrics.select import by_block, of_two, pairs_by_block, shared_blocks, spread
 from segdex.metrics.source import Source
 from segdex.metrics.streams import KINDS
-from segdex.rules import nodes
+from segdex.rules.windows import Lifetime
 from segdex.schema.model import Metric, Part
-from segdex.values.column import MISSING, Column, Data
+from segdex.values.column import MISSING, Codes, Column, Data
 from segdex.values.family import Family
-from segdex.values.operands import floats, operand
 
 __all__ = ["Source", "compute"]
+
+_Counts: TypeAlias = tuple[Codes, families.Customers, Data]
 
 
 def compute(metric: Metric, source: Source) -> Column | Family:
@@ -31,14 +34,8 @@ def compute(metric: Metric, source: Source) -> Column | Family:
     Raises:
         LimitError: a sum of integers leaves the range of 64 bits.
     """
-    if metric.kind == "formula":
-        return _formula(metric, source)
-    if metric.kind == "share":
-        return _share(metric, source)
-    if metric.kind == "ratio":
-        return _ratio(metric, source)
-    if metric.kind == "sequence":
-        return Column(source.catalog.metric_type(metric), sequences.compute(metric, source))
+    if metric.kind in _WHOLE:
+        return _WHOLE[metric.kind](metric, source)
     if metric.attribute is not None:
         return _column(metric, source, attributes.compute(metric, source))
     if metric.by is not None:
@@ -81,15 +78,48 @@ def _share(metric: Metric, source: Source) -> Column | Family:
 
 def _ratio(metric: Metric, source: Source) -> Column | Family:
     """The count of the numerator's transactions by the count of the denominator's."""
+    above, below = _asked(metric, metric.numerator), _asked(metric, metric.denominator)
+    if metric.matched:
+        return _divided(metric, source, *_matched(above, below, source))
+    return _divided(metric, source, compute(above, source), compute(below, source))
 
-    def count(part: Part | None) -> Column | Family:
-        assert part is not None
-        asked = Metric(
-            kind="count", stream=part.stream, window=metric.window, where=part.where, having=part.having, by=metric.by
+
+def _asked(metric: Metric, part: Part | None) -> Metric:
+    """One side of a ratio as a count."""
+    assert part is not None
+    return Metric(
+        kind="count", stream=part.stream, window=metric.window, where=part.where, having=part.having, by=metric.by
+    )
+
+
+def _matched(numerator: Metric, denominator: Metric, source: Source) -> tuple[Column | Family, Column | Family]:
+    """How many transactions of the denominator are, whenever, ones of the numerator; and how many there are."""
+    assert denominator.stream is not None
+    ever = msgspec.structs.replace(numerator, window=Lifetime())
+
+    def one(block: tuple[int, Sequence[Events]]) -> tuple[_Counts, _Counts]:
+        first, (events,) = block
+        above, below, codes, customers = of_two(ever, denominator, source, events)
+        group = below.transactions
+        both = dataclasses.replace(group, inside=group.inside & above.transactions.inside)
+        matched, every = (
+            KINDS["count"].compute(dataclasses.replace(below, transactions=each), denominator) for each in (both, group)
         )
-        return compute(asked, source)
+        customers += np.uint32(first)
+        return (codes, customers, matched), (codes, customers, every)
 
-    return _divided(metric, source, count(metric.numerator), count(metric.denominator))
+    parts = spread(one, list(shared_blocks([source.events[denominator.stream]])))
+    matched, every = zip(*parts, strict=True)
+    return _counts(matched, denominator, source), _counts(every, denominator, source)
+
+
+def _counts(parts: Sequence[_Counts], metric: Metric, source: Source) -> Column | Family:
+    """Counts of the customers or pairs of all blocks."""
+    of = source.catalog.metric_type(metric)
+    if metric.by is None:
+        return Column(of, np.concatenate([counts for _, _, counts in parts]))
+    categories = source.events[metric.stream or ""].fields[metric.by].dictionary
+    return families.gathered(parts, categories, Column(of, parts[0][2]), 0)
 
 
 def _divided(metric: Metric, source: Source, part: Column | Family, whole: Column | Family) -> Column | Family:
@@ -103,38 +133,12 @@ def _divided(metric: Metric, source: Source, part: Column | Family, whole: Colum
     return dataclasses.replace(made, column=dataclasses.replace(made.column, type=of))
 
 
-# --- formulas --------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Metrics:
-    """Other metrics as the items of a formula."""
-
-    source: Source
-
-    @property
-    def count(self) -> int:
-        return self.source.count
-
-    @property
-    def as_of(self) -> int:
-        return self.source.as_of
-
-    @property
-    def zone(self) -> dt.tzinfo:
-        return self.source.catalog.zone
-
-    def column(self, node: nodes.Reference) -> Column:
-        assert isinstance(node, nodes.Name)
-        held = self.source.value(node.name)
-        assert isinstance(held, Column)
-        return held
-
-
-def _formula(metric: Metric, source: Source) -> Column:
-    """float64 arithmetic over values in their units; a missing part or a division by 0 gives a missing value."""
-    assert isinstance(metric.formula, nodes.Node)
-    result = operand(metric.formula, _Metrics(source))
-    if isinstance(result, Column):
-        return Column(source.catalog.metric_type(metric), floats(result) + 0.0)
-    return Column(source.catalog.metric_type(metric), np.full(source.count, float(result) + 0.0))  # type: ignore[arg-type]
+_WHOLE: dict[str, Callable[[Metric, Source], Column | Family]] = {
+    "formula": formulas.compute,
+    "share": _share,
+    "ratio": _ratio,
+    "top": tops.compute,
+    "score": scores.compute,
+    "sequence": sequences.compute,
+}
+"""Kinds that are more than one value of what counts of one stream."""

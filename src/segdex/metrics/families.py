@@ -41,14 +41,27 @@ def sparse(
     categories: pa.LargeStringArray,
     rest: int | float,
     among: Mask | None = None,
+    rests: Data | None = None,
 ) -> Family:
-    """The pairs that differ from *rest*, as a family. Pairs come by category, then by customer."""
-    says = column.known if rest == MISSING or rest != rest else column.data != rest
+    """The pairs that differ from what their customers have without one, as a family.
+
+    Pairs come by category, then by customer; *rest*, *among* and *rests* are those of `Family`.
+    """
+    if rests is not None:
+        without = rests[customers]
+        says = (column.data != without) & (column.known | (without == without))
+    elif rest == MISSING or rest != rest:
+        says = column.known
+    else:
+        says = column.data != rest
+        if among is not None:
+            outside = ~among[customers]
+            says[outside] = column.known[outside]
     if not says.all():
         codes, customers = codes[says], customers[says]
         column = dataclasses.replace(column, data=column.data[says])
     offsets = np.searchsorted(codes, np.arange(len(categories) + 1))
-    return Family(categories, offsets, customers, column, rest, among)
+    return Family(categories, offsets, customers, column, rest, among, rests)
 
 
 def shares(part: Family, whole: Column) -> Family:
@@ -67,8 +80,7 @@ def shares(part: Family, whole: Column) -> Family:
 
 def ratios(numerator: Family, denominator: Family) -> Family:
     """Counts divided by counts, category by category; missing where the denominator is 0."""
-    categories = pc.unique(pa.concat_arrays([numerator.categories, denominator.categories]))
-    categories = categories.take(pc.sort_indices(categories))
+    categories = united(numerator.categories, denominator.categories)
     above, below = _places(numerator, categories), _places(denominator, categories)
     # Where each pair of the denominator stands among those of the numerator; there is always an end to compare with.
     at = np.minimum(np.searchsorted(above, below), max(len(above) - 1, 0))
@@ -81,10 +93,28 @@ def ratios(numerator: Family, denominator: Family) -> Family:
 
 def _places(family: Family, categories: pa.LargeStringArray) -> Ints:
     """One number a pair, ascending: the code among *categories* above, the customer below."""
-    moved = np.asarray(pc.index_in(family.categories, value_set=categories), np.int64)
-    return (moved[codes_of(family)] << 32) | family.customers.astype(np.int64)
+    return (places_in(family.categories, categories)[codes_of(family)] << 32) | family.customers.astype(np.int64)
 
 
 def codes_of(family: Family) -> Codes:
     """The category of each pair, shape (pairs,), ascending."""
     return np.repeat(np.arange(len(family.categories), dtype=np.int32), np.diff(family.offsets))
+
+
+def united(*categories: pa.LargeStringArray) -> pa.LargeStringArray:
+    """The names of several families, each once, ascending by bytes."""
+    names = pc.unique(pa.concat_arrays(categories))
+    return names.take(pc.sort_indices(names))
+
+
+def places_in(categories: pa.LargeStringArray, names: pa.LargeStringArray) -> Ints:
+    """Where each of *categories* stands among *names*, which hold them all."""
+    return np.asarray(pc.index_in(categories, value_set=names), np.int64)
+
+
+def merged(parts: Sequence[Ints]) -> Ints:
+    """The numbers of several ascending lists, ascending, each once."""
+    numbers = np.sort(np.concatenate(parts), kind="stable")  # finds the lists sorted and merges them
+    new = np.ones(len(numbers), np.bool_)
+    np.not_equal(numbers[1:], numbers[:-1], out=new[1:])
+    return numbers[new]

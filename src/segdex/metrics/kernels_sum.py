@@ -55,17 +55,28 @@ def sink(time: Any, values: Any, top: int, count: int) -> None:
 
 
 @helper
-def ordered_sum(time: Any, values: Any) -> float:
-    """The sum in order of time, then value. Sorts both arrays (heapsort: no scratch, no worst case)."""
+def put_in_order(time: Any, values: Any) -> None:
+    """Sort both arrays by time, then value (heapsort: no scratch, no worst case); quick where they are in order."""
     count = len(time)
+    first = 1
+    while first < count and not before(time, values, first, first - 1):
+        first += 1
+    if first >= count:
+        return
     for top in range(count // 2 - 1, -1, -1):
         sink(time, values, top, count)
     for last in range(count - 1, 0, -1):
         time[0], time[last] = time[last], time[0]
         values[0], values[last] = values[last], values[0]
         sink(time, values, 0, last)
+
+
+@helper
+def ordered_sum(time: Any, values: Any) -> float:
+    """The sum in order of time, then value; sorts both arrays."""
+    put_in_order(time, values)
     total = 0.0
-    for at in range(count):
+    for at in range(len(values)):
         total += values[at]
     return total
 

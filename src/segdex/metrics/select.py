@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -38,6 +38,7 @@ MOST_ROWS = 1 << 21
 """Rows of a block; a customer with more is a block alone."""
 MOST_THREADS = 4
 """Blocks that are worked on at once; each takes some 100 bytes a row on the way."""
+P = TypeVar("P")
 T = TypeVar("T")
 
 
@@ -153,9 +154,9 @@ def by_block(metric: Metric, source: Source, work: Callable[[Selected], T]) -> l
     assert metric.stream is not None
 
     def one(block: Events) -> T:
-        return work(_select(metric, source, *kept(metric, source, block)))
+        return work(of_customers(metric, source, block))
 
-    return _spread(one, source.events[metric.stream])
+    return spread(one, list(blocks(source.events[metric.stream])))
 
 
 def pairs_by_block(
@@ -170,24 +171,28 @@ def pairs_by_block(
     assert metric.stream is not None
 
     def one(block: Events) -> tuple[Codes, npt.NDArray[np.uint32], T]:
-        pairs, codes, customers = _regrouped(metric, *kept(metric, source, block))
-        everything = np.ones(pairs.rows, np.bool_)
-        return codes, customers, work(_select(metric, source, pairs, everything))
+        selected, codes, customers = of_pairs(metric, source, block)
+        return codes, customers, work(selected)
 
-    parts, first, held = _spread(one, source.events[metric.stream]), 0, []
-    for (codes, customers, made), block in zip(parts, blocks(source.events[metric.stream]), strict=True):
+    parts = list(blocks(source.events[metric.stream]))
+    first, held = 0, []
+    for (codes, customers, made), block in zip(spread(one, parts), parts, strict=True):
         held.append((codes, customers + np.uint32(first), made))
         first += len(block.offsets) - 1
     return held
 
 
-def _spread(one: Callable[[Events], T], events: Events) -> list[T]:
-    """*one* over all blocks, some at the same time: kernels, and most of numpy, run without the interpreter's lock."""
-    deadline, parts = current(), list(blocks(events))
+def spread(one: Callable[[P], T], parts: Sequence[P]) -> list[T]:
+    """*one* over all parts, some at the same time: kernels, and most of numpy, run without the interpreter's lock.
 
-    def timely(block: Events) -> T:
+    Raises:
+        LimitError: the call in hand takes too long.
+    """
+    deadline = current()
+
+    def timely(part: P) -> T:
         deadline.check()
-        return one(block)
+        return one(part)
 
     if len(parts) == 1:
         return [timely(parts[0])]
@@ -206,21 +211,62 @@ def _threads() -> int:
     return min(cores, MOST_THREADS)
 
 
+def of_customers(metric: Metric, source: Source, block: Events) -> Selected:
+    """What counts of one block for each customer."""
+    return _select(metric, source, *kept(metric, source, block))
+
+
+def of_pairs(metric: Metric, source: Source, block: Events) -> tuple[Selected, Codes, npt.NDArray[np.uint32]]:
+    """What counts of one block for each pair: as `pairs_by_block`, the first customer of the block being 0."""
+    pairs, codes, customers, _ = _regrouped(metric, *kept(metric, source, block), _names(metric))
+    return _select(metric, source, pairs, np.ones(pairs.rows, np.bool_)), codes, customers
+
+
+def of_two(
+    one: Metric, other: Metric, source: Source, block: Events
+) -> tuple[Selected, Selected, Codes, npt.NDArray[np.uint32]]:
+    """What counts of one block for two metrics of one stream, by the same customers or pairs and transactions.
+
+    Returns:
+        what counts for each, and the codes and customers of the pairs; of metrics without ``by`` all customers.
+    """
+    (_, keep), (_, others) = kept(one, source, block), kept(other, source, block)
+    customers = np.arange(len(block.offsets) - 1, dtype=np.uint32)
+    codes = np.zeros(len(customers), np.int32)
+    if one.by is not None:
+        names = _names(one) | _names(other)
+        block, codes, customers, order = _regrouped(one, block, keep | others, names)
+        keep, others = keep[order], others[order]
+    return _select(one, source, block, keep), _select(other, source, block, others), codes, customers
+
+
 def blocks(events: Events, most: int | None = None) -> Iterator[Events]:
     """*events* in parts of whole customers with at most *most* rows each, a longer customer alone."""
-    for first, last in spans(events.offsets, most or MOST_ROWS):
+    for first, last in spans(events.offsets, most):
         yield part(events, first, last)
 
 
-def spans(offsets: Ints, most: int) -> Iterator[tuple[int, int]]:
-    """Customers from the first to before the last of each part of at most *most* rows, a longer customer alone."""
-    customers, first = len(offsets) - 1, 0
-    if offsets[-1] <= most:
-        yield 0, customers
+def shared_blocks(streams: Sequence[Events]) -> Iterator[tuple[int, list[Events]]]:
+    """Several streams in parts of the same whole customers, as few rows together as `blocks` has.
+
+    Yields:
+        the first customer of the part, and the part of each stream.
+    """
+    together: Ints = np.sum([events.offsets for events in streams], axis=0)
+    for first, last in spans(together):
+        yield first, [part(events, first, last) for events in streams]
+
+
+def spans(offsets: Ints, most: int | None = None) -> Iterator[tuple[int, int]]:
+    """Runs of groups, as (first, after the last), with at most *most* items each; a longer group is a run alone."""
+    most, groups = most or MOST_ROWS, len(offsets) - 1
+    if offsets[-1] - offsets[0] <= most:
+        yield 0, groups
         return
-    while first < customers:
+    first = 0
+    while first < groups:
         last = int(np.searchsorted(offsets, offsets[first] + most, "right")) - 1
-        last = min(max(last, first + 1), customers)
+        last = min(max(last, first + 1), groups)
         yield first, last
         first = last
 
@@ -324,8 +370,21 @@ def _having(selected: Selected, rule: nodes.Rule | str) -> Selected:
 # --- families --------------------------------------------------------------------------------------------------
 
 
-def _regrouped(metric: Metric, events: Events, keep: Mask) -> tuple[Events, Codes, npt.NDArray[np.uint32]]:
-    """The rows in *keep* with a known category, by category and customer, and the pairs that there are."""
+def _names(metric: Metric) -> set[str]:
+    """The fields that are needed of what counts for *metric*."""
+    having = nodes.walk(metric.having) if isinstance(metric.having, nodes.Node) else ()
+    names = {metric.field, metric.weight, *(node.name for node in having if isinstance(node, nodes.Name))}
+    return {name for name in names if name is not None}
+
+
+def _regrouped(
+    metric: Metric, events: Events, keep: Mask, names: Set[str]
+) -> tuple[Events, Codes, npt.NDArray[np.uint32], Ints]:
+    """The rows in *keep* with a known category, by category and customer, and the pairs that there are.
+
+    Returns:
+        the rows with the fields *names*, the category and the customer of each pair, and where each row was.
+    """
     assert metric.by is not None
     by = events.fields[metric.by]
     assert by.dictionary is not None
@@ -341,18 +400,14 @@ def _regrouped(metric: Metric, events: Events, keep: Mask) -> tuple[Events, Code
         unit_starts = np.flatnonzero(new_pair | _changes(_owners(events.units)[order]))
         units = np.append(unit_starts, len(order))
         unit_offsets = np.searchsorted(units, np.append(starts, len(order)))
-    wanted = {metric.field, metric.weight} | {
-        node.name for node in (nodes.walk(metric.having) if isinstance(metric.having, nodes.Node) else ())
-        if isinstance(node, nodes.Name)
-    }  # fmt: skip
     pairs = Events(
         offsets=np.append(starts, len(order)),
         time=None if events.time is None else events.time[order],
-        fields={name: events.fields[name].take(order) for name in events.fields if name in wanted},
+        fields={name: events.fields[name].take(order) for name in events.fields if name in names},
         units=units,
         unit_offsets=unit_offsets,
     )
-    return pairs, codes[starts], customers[starts]
+    return pairs, codes[starts], customers[starts], order
 
 
 def _owners(offsets: Ints) -> npt.NDArray[np.uint32]:

@@ -7,7 +7,7 @@ step are followed at once from step to step, each by a binary search among its c
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -41,26 +41,25 @@ class _Rows:
     times: Ints
 
 
-def compute(metric: Metric, source: Source) -> Ints:
-    """How many rows of the first step, inside the window, are followed by all the others; shape (customers,)."""
-    steps = metric.steps or ()
-    tables = _tables(metric, source)
-    counts = [np.empty(0, np.int64)]
-    for block in _blocks([source.events[step.stream] for step in steps]):
-        rows = _rows(steps[0], block[0], tables[0], metric, source, metric.window)
+def compute(metric: Metric, source: Source) -> Column:
+    """How many rows of the first step, inside the window, are followed by all the others; one number a customer.
+
+    Raises:
+        LimitError: the call in hand takes too long.
+    """
+    steps, tables = metric.steps or (), _tables(metric, source)
+
+    def one(block: tuple[int, Sequence[Events]]) -> Ints:
+        events = block[1]
+        rows = _rows(steps[0], events[0], tables[0], metric, source, metric.window)
         at = rows.times
-        for step, events, table in zip(steps[1:], block[1:], tables[1:], strict=True):
-            at = _followed(step, rows, at, _rows(step, events, table, metric, source, Lifetime()), source)
+        for step, held, table in zip(steps[1:], events[1:], tables[1:], strict=True):
+            at = _followed(step, rows, at, _rows(step, held, table, metric, source, Lifetime()), source)
         done = np.concatenate([[0], np.cumsum(at != MISSING)])
-        counts.append(done[rows.offsets[1:]] - done[rows.offsets[:-1]])
-    return np.concatenate(counts).astype(np.int64)
+        return done[rows.offsets[1:]] - done[rows.offsets[:-1]]  # type: ignore[no-any-return]
 
-
-def _blocks(streams: Sequence[Events]) -> Iterator[list[Events]]:
-    """The rows of the same customers in all streams, in parts of at most so many rows together."""
-    together = np.sum([each.offsets for each in streams], axis=0)
-    for first, last in select.spans(together, select.MOST_ROWS):
-        yield [select.part(each, first, last) for each in streams]
+    counts = select.spread(one, list(select.shared_blocks([source.events[step.stream] for step in steps])))
+    return Column(source.catalog.metric_type(metric), np.concatenate(counts))
 
 
 def _rows(step: Step, events: Events, table: Ints | None, metric: Metric, source: Source, window: Window) -> _Rows:

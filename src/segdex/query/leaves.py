@@ -257,13 +257,16 @@ def _add_without_pairs(
     found: Mask, rule: nodes.Rule, family: Family, ids: Ids, categories: int, customers: Customers
 ) -> None:
     """Add the customers for whom *rule* holds in a category in which they have no pair."""
-    nobody = family.column.take(np.array([-1], np.int64))
-    rest = dataclasses.replace(family.column, data=np.full_like(nobody.data, family.rest))
-    held_by_rest = bool(masks.leaf(rule, Pairs(rest, customers))[0])
-    held_by_missing = bool(masks.leaf(rule, Pairs(nobody, customers))[0])
-    if not held_by_rest and (family.among is None or not held_by_missing):
-        return
-    lacking = np.bincount(ids, minlength=len(found)) < categories
-    if family.among is not None:
-        lacking &= (family.among & held_by_rest) | (~family.among & held_by_missing)
-    found |= lacking
+    if family.rests is not None:
+        held = masks.leaf(rule, Pairs(dataclasses.replace(family.column, data=family.rests), customers))
+    else:
+        nobody = family.column.take(np.array([-1], np.int64))
+        rest = dataclasses.replace(family.column, data=np.full_like(nobody.data, family.rest))
+        held_by_rest = bool(masks.leaf(rule, Pairs(rest, customers))[0])
+        held_by_missing = bool(masks.leaf(rule, Pairs(nobody, customers))[0])
+        if not held_by_rest and (family.among is None or not held_by_missing):
+            return
+        held = np.ones(len(found), np.bool_)
+        if family.among is not None:
+            held = (family.among & held_by_rest) | (~family.among & held_by_missing)
+    found |= held & (np.bincount(ids, minlength=len(found)) < categories)

@@ -147,8 +147,10 @@ class _Rules:
                 self._rule(part.having, self._catalog.transactions(part.stream), inside.at("having"))
         for number, step in enumerate(metric.steps or ()):
             self._rule(step.where, self._catalog.rows(step.stream), spot.at("steps", number, "where"))
+        for number, term in enumerate(metric.terms or ()):
+            self._rule(term.where, self._catalog.rows(term.stream), spot.at("terms", number, "where"))
         if metric.formula is None:
-            return set()
+            return set() if metric.metric is None else {metric.metric}
         assert not isinstance(metric.formula, str)
         try:
             check_formula(metric.formula, self._catalog)

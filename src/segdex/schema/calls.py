@@ -82,7 +82,8 @@ def _subject(call: nodes.Call, kind: str, catalog: Catalog, fault: Fault) -> dic
         if call.field is None:
             return {"stream": call.of}
         if "field" not in keys_of(kind):
-            hint = f"write {kind}({call.of}, weight = {call.field})" if kind == "share" else None
+            hint = {"share": f"weight = {call.field}", "top": f"by = {call.field}"}.get(kind)
+            hint = hint and f"write {kind}({call.of}, {hint})"
             raise fault("field", f"no field belongs here; {kind!r} is about {call.of!r}", found=call.field, hint=hint)
         return {"stream": call.of, "field": call.field}
     if "attribute" in needs and call.field is None and call.of in catalog.types:

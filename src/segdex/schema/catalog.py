@@ -68,7 +68,7 @@ class Catalog:
 
     def metric_type(self, metric: Metric) -> ValueType:
         """The type of a metric that was declared here or came from `segdex.schema.calls.metric_of`."""
-        return kinds.metric_type(metric, self.measured(metric.stream) if metric.stream is not None else {})
+        return kinds.metric_type(metric, self.schema.metrics, {name: self.measured(name) for name in self.fields})
 
     def measured(self, stream: str) -> Mapping[str, ValueType]:
         """What a metric over *stream* may be about: its fields, and of sessions how long they are."""

@@ -9,10 +9,11 @@ import msgspec
 
 from segdex.errors import RuleError, listed, nearest
 from segdex.rules import limits, nodes
-from segdex.rules.printer import check_length
+from segdex.rules.printer import check_length, value_to_text
 from segdex.schema import fits
 from segdex.schema.calls import metric_of, position
 from segdex.schema.catalog import Catalog
+from segdex.schema.families import categories_of, references
 from segdex.schema.fits import Misfit, Operand
 from segdex.schema.place import Positions, later
 from segdex.schema.types import Kind, Scope, ValueType
@@ -66,22 +67,46 @@ def check_formula(value: nodes.Value, catalog: Catalog, positions: Positions | N
     """Check the formula of a metric: numbers, other numeric metrics, and + - * / between them.
 
     Raises:
-        RuleError: anything else is in it.
+        RuleError: anything else is in it, or families of different fields.
     """
     limits.check(value, positions)
     checker = _Checker(catalog, catalog.customers(), positions)
-    for node in nodes.walk(value):
-        if isinstance(node, nodes.Name):
-            found = checker.known(node)
-            if found.family:
-                raise checker.fault(node, later("a formula over families"), found=repr(node.name))
-            if found.role != "metric" or not found.numeric:
-                problem = "a formula is made of numbers and numeric metrics"
-                raise checker.fault(node, problem, found=f"{node.name!r}, {_article(found.role)} of type {found.kind}")
-        elif isinstance(node, nodes.Item):
-            raise checker.fault(node, later("a formula over families"))
-        elif not isinstance(node, nodes.Number | nodes.Arithmetic | nodes.Negative):
-            raise checker.fault(node, "a formula is made of numbers and numeric metrics", found=type(node).__name__)
+    problem = "a formula is made of numbers and numeric metrics"
+    left: list[nodes.Node] = [value]
+    while left:
+        node = left.pop()
+        match node:
+            case nodes.Name() | nodes.Item(nodes.Name(), nodes.Text()):
+                found = checker.known(node) if isinstance(node, nodes.Name) else checker.value(node)
+                if found.role != "metric" or not found.numeric:
+                    name = node.name if isinstance(node, nodes.Name) else value_to_text(node)
+                    what = f"{name!r}, {_article(found.role)} of type {found.kind}"
+                    raise checker.fault(node, problem, found=what)
+            case nodes.Item():
+                hint = "write the family alone for all of its categories, or one of them: name['…']"
+                raise checker.fault(node, problem, found=value_to_text(node), hint=hint)
+            case nodes.Number() | nodes.Arithmetic() | nodes.Negative():
+                left.extend(reversed(list(nodes.children(node))))
+            case _:
+                raise checker.fault(node, problem, found=type(node).__name__)
+    _check_families(value, catalog, checker)
+
+
+def _check_families(formula: nodes.Value, catalog: Catalog, checker: _Checker) -> None:
+    """The families of a formula have a ``by`` in common: else no category would be one of all of them."""
+    metrics = catalog.schema.metrics
+    shared: frozenset[str] | None = None
+    for node in references(formula):
+        if isinstance(node, nodes.Item):
+            continue
+        fields = frozenset(by.field for by in categories_of(metrics[node.name], metrics))
+        if not fields:
+            continue
+        if shared is not None and not shared & fields:
+            found = f"{node.name!r} has one value for every {listed(sorted(fields))}, not {listed(sorted(shared))}"
+            hint = "fields that mean the same may have one name, each with its own column"
+            raise checker.fault(node, "the families of a formula have different 'by'", found=found, hint=hint)
+        shared = fields if shared is None else shared & fields
 
 
 class _Checker:

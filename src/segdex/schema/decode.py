@@ -43,7 +43,7 @@ LONGEST_NAME = 1024
 _SHORT: dict[type[Declared], str] = {Field: "type", TimeColumn: "column", Step: "stream"}
 _PROSE = frozenset({"title", "description", "owner", "order"})
 _SCALARS: dict[Any, Reader] = {
-    str: forms.text, bool: forms.flag, int: forms.whole, float: forms.real, Decimal: forms.decimal,
+    str: forms.text, bool: forms.flag, int: forms.whole, float: forms.real, Decimal: forms.exact,
     dt.date: forms.date, Duration: forms.duration,
 }  # fmt: skip
 

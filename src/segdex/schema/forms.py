@@ -94,6 +94,13 @@ def decimal(value: Any, spot: Spot) -> Decimal:
         raise spot.fault(error.problem, found=error.found, allowed=error.allowed) from None
 
 
+def exact(value: Any, spot: Spot) -> Decimal:
+    """As `decimal`; in JSON a number may be a string, so that no reader rounds it."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = Decimal(value)
+    return decimal(value, spot)
+
+
 def real(value: Any, spot: Spot) -> float:
     """A finite number as float64."""
     return float(decimal(value, spot))
@@ -130,7 +137,7 @@ def edge(value: Any, spot: Spot) -> Decimal | dt.date | dt.datetime:
     except ValueError:
         pass
     if _NUMBER.fullmatch(value):
-        return decimal(Decimal(value), spot)
+        return exact(value, spot)
     raise spot.fault("not an edge", found=shown(value), allowed="a number, a date or a time")
 
 

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
+from segdex.schema.families import By, categories_of
 from segdex.schema.model import Metric, MetricKind
 from segdex.schema.types import Kind, ValueType
 
@@ -71,6 +72,11 @@ KINDS: dict[str, tuple[Form, ...]] = {
     "active_periods": (Form(("stream", "period", "of"), (*_FAMILY, "least"), "integer", timed=True),),
     "sequence": (Form(("steps",), ("on", "window"), "integer"),),
     "ratio": (Form(("numerator", "denominator"), ("window", "by", "matched"), "number"),),
+    "top": (
+        Form(("stream", "by"), (*_ROWS, "weight"), "category"),
+        Form(("metric",), (), "category"),
+    ),
+    "score": (Form(("terms",), ("window", "by", "half_life"), "number"),),
     "formula": (Form(("formula",), (), "number"),),
 }
 
@@ -104,11 +110,29 @@ def form_of(metric: Metric) -> Form:
     return min(KINDS[metric.kind], key=lambda form: sum(need not in have for need in form.needs))
 
 
-def metric_type(metric: Metric, fields: Fields) -> ValueType:
-    """The type of the metric's value, for a metric that was checked; *fields* are those of its stream."""
+def metric_type(metric: Metric, metrics: Mapping[str, Metric], streams: Mapping[str, Fields]) -> ValueType:
+    """The type of the metric's value.
+
+    Args:
+        metric: one that was checked.
+        metrics: all that are declared, checked or not.
+        streams: the fields of every stream.
+    """
+    if metric.kind == "top":
+        fields: tuple[By, ...] = (By(metric.stream or "", metric.by or ""),)
+        if metric.metric is not None:
+            fields = categories_of(metrics[metric.metric], metrics)
+        return msgspec.structs.replace(_category_type(fields, streams), role="metric")
     gives = form_of(metric).gives
-    family = metric.by is not None
+    family = bool(categories_of(metric, metrics))
     if gives != "same":
         return ValueType(gives, family=family, role="metric")
+    assert metric.stream is not None
     assert metric.field is not None
-    return msgspec.structs.replace(fields[metric.field], family=family, role="metric")
+    return msgspec.structs.replace(streams[metric.stream][metric.field], family=family, role="metric")
+
+
+def _category_type(fields: tuple[By, ...], streams: Mapping[str, Fields]) -> ValueType:
+    """The type of the categories of *fields*: theirs where they are all alike, else one without an order."""
+    types = [streams.get(stream, {}).get(field) for stream, field in fields]
+    return types[0] if types[0] is not None and all(each == types[0] for each in types) else ValueType("category")

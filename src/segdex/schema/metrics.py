@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from segdex.errors import SegdexError, listed, nearest
 from segdex.rules.limits import MOST_STEPS, step_fault
 from segdex.rules.windows import Lifetime, Window, window_fault
 from segdex.schema.catalog import Catalog
+from segdex.schema.families import categories_of
 from segdex.schema.fits import alike
 from segdex.schema.kinds import COMMON, KINDS, NUMBERS, Form, form_of, given, keys_of
-from segdex.schema.model import Metric, Part
-from segdex.schema.place import later
+from segdex.schema.model import Metric, Part, Term
 from segdex.schema.types import Kind, ValueType
+
+MOST_DIGITS = 15
+"""Digits of the points of a score: as many as a float64 holds exactly."""
 
 Fault = Callable[..., SegdexError]
 """Makes the error for one key: ``fault(key, problem, found=…, allowed=…, hint=…)``."""
@@ -45,6 +48,10 @@ def check_metric(metric: Metric, catalog: Catalog, fault: Fault) -> None:
         _share(metric, fault)
     if metric.kind == "ratio":
         _ratio(metric, catalog, fault)
+    if metric.kind == "top" and metric.metric is not None:
+        _top(metric.metric, catalog, fault)
+    if metric.kind == "score":
+        _score(metric, catalog, fault)
 
 
 def _keys(metric: Metric, fault: Fault) -> Form:
@@ -60,9 +67,6 @@ def _keys(metric: Metric, fault: Fault) -> Form:
         if key not in have:
             ways = " or ".join(" and ".join(each.needs) for each in KINDS[metric.kind])
             raise fault("", f"the kind {metric.kind!r} needs {key!r}", allowed=ways)
-    for key in ("matched",):
-        if key in have:
-            raise fault(key, later(repr(key)))
     return form
 
 
@@ -123,6 +127,82 @@ def _ratio(metric: Metric, catalog: Catalog, fault: Fault) -> None:
             raise fault("window", f"a window needs a stream with a time; {part.stream!r} has none")
         if metric.by is not None:
             _typed("by", metric.by, fields, ("category",), f"a field of stream {part.stream!r}", fault)
+    if metric.matched:
+        _matched(metric, catalog, fault)
+
+
+def _matched(metric: Metric, catalog: Catalog, fault: Fault) -> None:
+    """Both sides are about the units of one stream."""
+    assert metric.numerator is not None
+    assert metric.denominator is not None
+    above, below = metric.numerator.stream, metric.denominator.stream
+    if above != below:
+        problem = "the units of two streams cannot be matched"
+        allowed = "numerator and denominator over one stream"
+        raise fault("matched", problem, found=f"{above!r} and {below!r}", allowed=allowed)
+    if not isinstance(catalog.schema.streams[above].unit, str):
+        problem = f"what is matched are units, and stream {above!r} has no column of them"
+        raise fault("matched", problem, hint=f"declare streams.{above}.unit, such as the id of a message")
+
+
+def _top(name: str, catalog: Catalog, fault: Fault) -> None:
+    """The categories are those of a declared family."""
+    metrics = catalog.schema.metrics
+    known = [each for each, metric in metrics.items() if categories_of(metric, metrics)]
+    if name in known:
+        return
+    problem = f"{name!r} has one value, not one for every category" if name in metrics else f"unknown metric {name!r}"
+    raise fault("metric", problem, allowed=f"families: {listed(known)}", hint=nearest(name, known))
+
+
+def _score(metric: Metric, catalog: Catalog, fault: Fault) -> None:
+    terms = metric.terms or ()
+    if not terms:
+        raise fault("terms", "a score without terms", allowed="at least one")
+    for number, term in enumerate(terms):
+        _term(term, f"terms.{number}", metric, catalog, fault)
+    fields = [term.by or metric.by for term in terms]
+    if None in fields and any(fields):
+        hint = "leave 'by' out everywhere, or give it everywhere"
+        raise fault(f"terms.{fields.index(None)}.by", "every term of a family has its own 'by'", hint=hint)
+    half_life = metric.half_life
+    if half_life is not None and not half_life.fixed_microseconds:
+        raise fault(
+            "half_life", "a half-life is a fixed length of time", found=str(half_life), allowed="min, h, d, w; not 0",
+            hint="months and years differ in length: write 30d for a month, 365d for a year",
+        )  # fmt: skip
+    points, scale = whole_points(terms)
+    for number, each in enumerate(points):
+        if abs(each) >= 10**MOST_DIGITS:
+            found = format(terms[number].points, "f")
+            allowed = f"{MOST_DIGITS} digits, {scale} of them after the point for all terms"
+            raise fault(f"terms.{number}.points", "too many digits", found=found, allowed=allowed)
+
+
+def _term(term: Term, at: str, metric: Metric, catalog: Catalog, fault: Fault) -> None:
+    fields = _known_stream(f"{at}.stream", term.stream, catalog, fault)
+    if catalog.schema.streams[term.stream].time is None:
+        if metric.half_life is not None:
+            problem = f"a half-life needs streams with a time; {term.stream!r} has none"
+            raise fault(f"{at}.stream", problem)
+        if not isinstance(metric.window, Lifetime):
+            raise fault("window", f"a window needs a stream with a time; {term.stream!r} has none")
+    by = term.by or metric.by
+    if by is not None:
+        key = f"{at}.by" if term.by is not None else "by"
+        _typed(key, by, fields, ("category",), f"a field of stream {term.stream!r}", fault)
+
+
+def whole_points(terms: Sequence[Term]) -> tuple[tuple[int, ...], int]:
+    """The points of each term as whole steps of one scale, and that scale.
+
+    >>> from decimal import Decimal
+    >>> whole_points([Term(stream="a", points=Decimal("0.5")), Term(stream="b", points=Decimal(10))])
+    ((5, 100), 1)
+    """
+    scale = max(0, *(-int(term.points.as_tuple().exponent) for term in terms))
+    ratios = [term.points.as_integer_ratio() for term in terms]
+    return tuple(above * 10**scale // below for above, below in ratios), scale
 
 
 # --- time that repeats -------------------------------------------------------------------------------------------

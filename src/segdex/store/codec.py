@@ -21,7 +21,7 @@ from segdex.ingest.keys import Keys, Numbering
 from segdex.schema.types import ValueType
 from segdex.store import checks
 from segdex.store.container import Kind, Natural, Reader, Writer
-from segdex.values.column import MISSING, Column, distinct
+from segdex.values.column import MISSING, Column, Data, distinct
 from segdex.values.family import Family
 from segdex.values.lazy import Lazy
 
@@ -48,12 +48,13 @@ class ColumnForm(Form, frozen=True, tag_field="is", tag="column"):
 
 
 class FamilyForm(Form, frozen=True, tag_field="is", tag="family"):
-    """A family: ``name/offsets``, ``name/customers``, the column of its pairs, and ``name/among`` if there is one."""
+    """A family: ``name/offsets``, ``name/customers``, its pairs' column, ``name/among`` or ``name/rests`` if any."""
 
     categories: StringsForm
     column: ColumnForm
     rest: int | float
     among: bool = False
+    rests: bool = False
 
 
 class EventsForm(Form, frozen=True):
@@ -119,11 +120,14 @@ class Encoder:
         self._writer.add_array(f"{name}/customers", family.customers)
         if family.among is not None:
             self._writer.add_array(f"{name}/among", family.among)
+        if family.rests is not None:
+            self._writer.add_array(f"{name}/rests", family.rests)
         return FamilyForm(
             categories=self.strings(f"{name}/categories", family.categories),
             column=self.column(f"{name}/pairs", family.column),
             rest=family.rest,
             among=family.among is not None,
+            rests=family.rests is not None,
         )
 
     def events(self, name: str, events: Events) -> EventsForm:
@@ -253,7 +257,16 @@ class Decoder:
         column = self.column(f"{name}/pairs", form.column, pairs)
         checks.expect(column.offsets is None, "a family of tags", self._place(name))
         checks.expect(_rest_fits(form.rest, column), "the value of the rest does not fit", self._place(name), form.rest)
-        return Family(categories, offsets, customers, column, form.rest, among)
+        rests = self._rests(name, form, column) if form.rests else None
+        return Family(categories, offsets, customers, column, form.rest, among, rests)
+
+    def _rests(self, name: str, form: FamilyForm, column: Column) -> Data:
+        place = self._place(f"{name}/rests")
+        rests = self._array(f"{name}/rests", form.column.data, self._customers)
+        if column.dictionary is not None:
+            checks.codes(rests, len(column.dictionary), place)
+        checks.expect(not form.among, "rests beside among", place)
+        return rests
 
     def events(self, name: str, form: EventsForm) -> Events:
         """A stream; its fields are made when they are first used."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from segdex.values.column import Column, Mask, missing_of
+from segdex.values.column import Column, Data, Mask, missing_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Family:
     """Values by category and customer; sparse, since most customers touch few categories.
 
     Category c has pairs ``offsets[c]`` to ``offsets[c + 1]``; pair i says that ``customers[i]`` has ``column.data[i]``
-    (which may be missing). Every other customer has *rest*.
+    (which may be missing). Every other customer has *rest*, or a value of their own for all categories without a pair.
 
     Attributes:
         categories: the names, a ``large_string`` array ascending by bytes.
@@ -25,6 +25,8 @@ class Family:
         column: the values, shape (pairs,).
         rest: the physical value of customers without a pair: zero, or a missing value.
         among: where given, only these customers (shape (customers,)) have *rest*; the others are missing.
+        rests: where given, the physical values of customers without a pair, shape (customers,); *rest* is a missing
+            value then, and there is no *among*.
     """
 
     categories: pa.LargeStringArray
@@ -33,6 +35,7 @@ class Family:
     column: Column
     rest: int | float
     among: Mask | None = None
+    rests: Data | None = None
 
     def code(self, category: str) -> int:
         """The position of *category*, or -1 where it was never seen."""
@@ -44,17 +47,31 @@ class Family:
         place = start + int(np.searchsorted(self.customers[start:end], np.uint32(customer)))
         if place < end and self.customers[place] == customer:
             return dataclasses.replace(self.column, data=self.column.data[place : place + 1])
-        data = np.full(1, self.rest, self.column.data.dtype)
-        if self.among is not None and not self.among[customer]:
-            data[0] = missing_of(data.dtype)
-        return dataclasses.replace(self.column, data=data)
+        return dataclasses.replace(self.column, data=self.without_pair(np.array([customer])))
 
     def dense(self, code: int, count: int) -> Column:
         """The values of category *code* (-1: one never seen) as a column of *count* customers."""
-        data = np.full(count, self.rest, self.column.data.dtype)
-        if self.among is not None:
-            data[~self.among] = missing_of(data.dtype)
+        data = self.without_pairs(count)
         if code >= 0:
             pairs = slice(int(self.offsets[code]), int(self.offsets[code + 1]))
             data[self.customers[pairs]] = self.column.data[pairs]
         return dataclasses.replace(self.column, data=data)
+
+    def without_pairs(self, count: int) -> Data:
+        """The physical values of all *count* customers in a category in which nobody has a pair; a new array."""
+        if self.rests is not None:
+            return self.rests.copy()
+        data: Data = np.full(count, self.rest, self.column.data.dtype)
+        if self.among is not None:
+            data[~self.among] = missing_of(data.dtype)
+        return data
+
+    def without_pair(self, customers: npt.NDArray[np.integer]) -> Data:
+        """The physical values of *customers* in a category in which they have no pair; a new array."""
+        if self.rests is not None:
+            picked: Data = self.rests[customers]
+            return picked
+        data: Data = np.full(len(customers), self.rest, self.column.data.dtype)
+        if self.among is not None:
+            data[~self.among[customers]] = missing_of(data.dtype)
+        return data
