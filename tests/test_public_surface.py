@@ -43,6 +43,8 @@ def test_public_names() -> None:
         "parse",
         "rule_schema",
         "segment",
+        "sequence",
+        "step",
         "today",
         "value",
         "variable",

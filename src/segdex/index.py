@@ -375,7 +375,9 @@ class Index:
         except RuleError as error:
             return Check(str(rule), False, str(error), (), 0, ())
         held = list(leaves(bound))
-        calls = {node.of for leaf in held for node in nodes.walk(leaf.rule) if isinstance(node, nodes.Call)}
+        used = [node for leaf in held for node in nodes.walk(leaf.rule)]
+        calls = {node.of for node in used if isinstance(node, nodes.Call)}
+        calls |= {node.stream for node in used if isinstance(node, nodes.Step)}
         streams = tuple(sorted(calls & set(executor.generation.catalog.schema.streams)))
         warned = tuple(warnings(bound, executor))
         return Check(str(query.rule), True, None, warned, len(held), streams)

@@ -16,11 +16,11 @@ from segdex.events.renumber import renumbered
 from segdex.ingest.keys import Keys, Numbering
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band
-from segdex.metrics.keys import keys_of
 from segdex.rules.windows import Lifetime
 from segdex.schema.catalog import Catalog
 from segdex.schema.model import Band, Metric
 from segdex.values.column import Column, Ints
+from segdex.values.keys import keys_of
 
 SMALL = 4 * CHUNK
 """Fewer customers keep the order of keys: in so few chunks most sets are mixed whatever the order."""

@@ -47,7 +47,9 @@ def test_layout_equals_dictionaries_of_lists(
         assert units[unit_offsets[customer]] == found.offsets[customer]
         got = [[raws[place] for place in found.order[units[span] : units[span + 1]]] for span in spans]
         wanted = expected.get(customer, [])
-        # Transactions that begin together are in any order, and so are rows of one time.
+        # Rows of one time are in any order, and so are transactions that begin together and have no unit.
+        began = [(each[0].time, MISSING if each[0].unit is None else each[0].unit) for each in got]
+        assert began == sorted(began) or not (time and unit)
         assert [each[0].time for each in got] == [each[0].time for each in wanted]
         assert all([row.time for row in each] == sorted(row.time for row in each) for each in got)
         assert sorted(sorted(row.fields for row in each) for each in got) == sorted(

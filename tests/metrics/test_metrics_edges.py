@@ -10,12 +10,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import segdex
 from segdex.errors import LimitError
-from segdex.metrics import kernels_sum
+from segdex.metrics import kernels_sum, select
 from segdex.metrics.attributes import years_since
 from segdex.metrics.compute import Source, compute
 from segdex.metrics.select import blocks
@@ -156,6 +158,17 @@ def test_blocks_hold_whole_customers_and_leave_nothing_out(most: int) -> None:
     of_customers = np.concatenate([np.diff(part.unit_offsets) for part in parts if part.unit_offsets is not None])
     assert whole.unit_offsets is not None
     assert of_customers.tolist() == np.diff(whole.unit_offsets).tolist()
+
+
+def test_tags_of_rows_are_cut_into_blocks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(select, "MOST_ROWS", 2)
+    keys, tags = ["a", "a", "b", "c", "c", "c"], [["x"], [], None, ["y", "x"], ["y"], ["x"]]
+    table = pa.table({"key": keys, "tags": tags})
+    schema = {"streams": {"notes": {"key": "key", "fields": {"tags": "tags"}}}}
+    index = segdex.build(schema, as_of=AS_OF, sources={"notes": table})
+    for tag, counts in (("x", [1, 0, 2]), ("y", [0, 0, 2])):
+        asked = f"count(notes, where tags has any ('{tag}'))"
+        assert index.members("everyone", columns=[asked]).read_all().column(1).to_pylist() == counts
 
 
 def test_integer_ids_are_values_too() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import random
 
@@ -10,7 +11,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segdex.metrics import select
-from tests.metrics.worlds import METRICS, STREAMS, TIMES, World, answers, make_world, random_rows, source, worlds
+from segdex.rules.windows import Last
+from tests.metrics.worlds import (
+    AS_OF,
+    GAPS,
+    METRICS,
+    MICRO,
+    STREAMS,
+    TIMES,
+    World,
+    answers,
+    make_world,
+    random_rows,
+    source,
+    worlds,
+)  # fmt: skip
 from tests.oracle import metrics as oracle
 
 # Plain Python warns where compiled kernels do not: infinity less infinity is a missing value on purpose.
@@ -30,6 +45,31 @@ def check(name: str, world: World, seed: int = 0) -> None:
 @given(worlds(), st.lists(st.sampled_from(sorted(METRICS)), min_size=25, max_size=25, unique=True), st.integers(0, 99))
 def test_any_metric_over_any_small_world(world: World, names: list[str], seed: int) -> None:
     for name in names:
+        check(name, world, seed)
+
+
+ABOUT_TIME = sorted(
+    name
+    for name, metric in METRICS.items()
+    if metric.kind in ("sequence", "streak", "active_periods")
+    or metric.stream in GAPS
+    or isinstance(metric.window, Last)
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(st.integers(0, 2**32), st.sampled_from([15, 12 * 60, 5 * 24 * 60, 20 * 24 * 60]))
+def test_metrics_about_time_where_much_happens(seed: int, minutes: int) -> None:
+    """Rows are so many minutes apart, some a microsecond more or less, so that they follow and join one another."""
+    generator = random.Random(seed)
+    apart = [n * dt.timedelta(minutes=minutes) for n in range(-1, 24)]
+    times = [AS_OF - each + generator.choice([0, 0, 0, -1, 1]) * MICRO for each in apart]
+    rows = {
+        name: random_rows(generator, times, timed, 2, generator.randrange(30), unknown=0.1)
+        for name, (timed, _) in STREAMS.items()
+    }
+    world = make_world(rows, generator, 3)
+    for name in generator.sample(ABOUT_TIME, 40):
         check(name, world, seed)
 
 

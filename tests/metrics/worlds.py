@@ -47,14 +47,30 @@ FIELDS: dict[str, Any] = {
     "renews": "time",
 }
 NUMBERS = ("amount", "quantity", "score", "rating", "stars")
-STREAMS = {"orders": (True, True), "visits": (True, False), "tickets": (False, True), "cards": (False, False)}
+STREAMS = {
+    "orders": (True, True), "visits": (True, False), "tickets": (False, True), "cards": (False, False),
+    "pages": (True, False),
+}  # fmt: skip
 """Each stream: whether it has a time, whether it has units."""
+GAPS = {"pages": dt.timedelta(minutes=30)}
+"""The streams whose rows are joined into sessions."""
+EVERY = ["1y", "1mo", "3mo", "2w", "10d", "2y"]
+STEPS: list[list[dict[str, Any]]] = [
+    [{"stream": "visits"}, {"stream": "orders"}],
+    [{"stream": "orders"}, {"stream": "orders", "within": "30min"}],
+    [{"stream": "pages", "where": "amount > 0"}, {"stream": "visits", "within": "90d"}, {"stream": "pages"}],
+    [{"stream": "visits"}, {"stream": "orders", "not": True, "within": "36h"}],
+    [{"stream": "orders"}, {"stream": "pages", "not": True, "within": "1mo"}, {"stream": "visits", "within": "1y"}],
+    [{"stream": "visits"}, {"stream": "visits", "where": "gift = true", "within": "1mo"},
+     {"stream": "orders", "where": "level >= 'mid'", "not": True, "within": "1w"}],
+]  # fmt: skip
 WINDOWS: list[Any] = [
     "90d", "1mo", "13mo", "1y", "36h", "30min", {"from": "180d", "to": "90d"}, {"to": "1mo"},
     {"from": "2025-11-02", "to": "2026-03-08"}, {"from": "2026-03-08", "to": "2026-03-09"},
     {"calendar": "30d", "today": False}, {"calendar": "1w", "today": True}, {"this": "mo"}, {"this": "w"},
-    {"previous": "d"}, {"previous": "w"}, {"previous": "mo"}, {"previous": "y"}, "lifetime",
+    {"previous": "d"}, {"previous": "w"}, {"previous": "mo"}, {"previous": "y"}, "lifetime", {"last": 1}, {"last": 2},
 ]  # fmt: skip
+RATIO_WINDOWS: list[Any] = ["lifetime", "90d", {"last": 2}]
 WHERES = ["amount > 0", "department = 'toys'", "score >= 0.5 or department is missing", "level >= 'mid'", "gift = true"]
 HAVINGS = ["amount >= 10", "quantity > 1 and amount < 100", "score > 0", "quantity is missing"]
 
@@ -62,6 +78,7 @@ HAVINGS = ["amount >= 10", "quantity > 1 and amount < 100", "score > 0", "quanti
 def declarations() -> dict[str, dict[str, Any]]:
     """Metrics of every kind over every stream, windows and rules taking turns."""
     windows, wheres, havings = itertools.cycle(WINDOWS), itertools.cycle(WHERES), itertools.cycle(HAVINGS)
+    everies = itertools.cycle(EVERY)
     found: dict[str, dict[str, Any]] = {}
 
     def add(metric: dict[str, Any]) -> None:
@@ -87,6 +104,14 @@ def declarations() -> dict[str, dict[str, Any]]:
             add_all(on | {"kind": "distinct", "field": field}, timed, by=field == "product")
         for field in ("due", "renews"):
             add_all(on | {"kind": "days_until", "field": field}, timed, by=False)
+            add_all(on | {"kind": "days_until", "field": field, "every": next(everies)}, timed, by=False)
+        if stream in GAPS:
+            for kind in ("sum", "mean", "min", "max", "median", "distinct", "first_value", "last_value"):
+                add_all(on | {"kind": kind, "field": "duration"}, timed, by="value" not in kind)
+            add_all(on | {"kind": "share", "weight": "duration"}, timed, by=True, having=False)
+            add(on | {"kind": "count", "having": "duration >= 30"})
+            add(on | {"kind": "sum", "field": "amount", "having": "duration = 0", "window": {"last": 2}})
+            add(on | {"kind": "mean", "field": "duration", "where": "gift = true", "window": {"last": 2}})
         for option in ({"weight": "amount"}, {"weight": "score"}, {"weight": "rating"}, {"count": "transactions"}, {}):
             add_all(on | {"kind": "share"} | option, timed, by=True, having=False)
         if timed:
@@ -95,8 +120,12 @@ def declarations() -> dict[str, dict[str, Any]]:
             for kind in ("first", "last", "days_since", "mean_gap"):
                 add_all(on | {"kind": kind}, timed, by=True)
             add_all(on | {"kind": "days_since", "from": "first"}, timed, by=True)
+            for period in ("d", "w", "mo"):
+                add_all(on | {"kind": "streak", "period": period}, timed, by=True)
+                add_all(on | {"kind": "active_periods", "period": period, "of": 3}, timed, by=True)
+                add_all(on | {"kind": "active_periods", "period": period, "of": 14, "least": 2}, timed, by=True)
     for by in ({}, {"by": "department"}):
-        for window, numerator, denominator in itertools.product(("lifetime", "90d"), ("orders", "visits"), STREAMS):
+        for window, numerator, denominator in itertools.product(RATIO_WINDOWS, ("orders", "visits"), STREAMS):
             if window == "lifetime" or STREAMS[denominator][0]:
                 parts = {"numerator": {"stream": numerator, "where": next(wheres)},
                          "denominator": {"stream": denominator, "having": next(havings)}}  # fmt: skip
@@ -104,6 +133,11 @@ def declarations() -> dict[str, dict[str, Any]]:
     for kind, attribute in (("days_since", "born"), ("days_until", "born"), ("years_since", "born"),
                             ("days_since", "seen"), ("days_until", "seen")):  # fmt: skip
         add({"kind": kind, "attribute": attribute})
+    for attribute, every in itertools.product(("born", "seen"), EVERY):
+        add({"kind": "days_until", "attribute": attribute, "every": every})
+    for steps, on_field in itertools.product(STEPS, (None, "product", "level", "quantity", "due", "gift")):
+        shared = {} if on_field is None else {"on": on_field}
+        add({"kind": "sequence", "steps": steps, "window": next(windows)} | shared)
     for metric in (*scores(), *tops(), *matched()):
         add(metric)
     numeric = ("sum", "mean", "count", "max")
@@ -186,6 +220,8 @@ def catalog() -> Catalog:
     streams: dict[str, Any] = {}
     for name, (timed, unit) in STREAMS.items():
         streams[name] = {"fields": FIELDS} | ({"time": "at"} if timed else {}) | ({"unit": "basket"} if unit else {})
+        if name in GAPS:
+            streams[name]["unit"] = {"gap": f"{GAPS[name] // dt.timedelta(minutes=1)}min"}
     attributes = {"born": "date", "seen": "time"}
     customers = {"attributes": attributes}
     return load({"timezone": ZONE.key, "customers": customers, "streams": streams, "metrics": declarations()})
@@ -234,10 +270,15 @@ def rows(draw: st.DrawFn, timed: bool, customers: int, most: int = 14) -> list[R
 
 
 def random_rows(
-    generator: random.Random, times: Sequence[dt.datetime], timed: bool, customers: int, count: int
+    generator: random.Random,
+    times: Sequence[dt.datetime],
+    timed: bool,
+    customers: int,
+    count: int,
+    unknown: float = 0.25,
 ) -> list[Row]:
     def field(name: str) -> Any:
-        return None if generator.random() < 0.25 else generator.choice(VALUES[name])
+        return None if generator.random() < unknown else generator.choice(VALUES[name])
 
     return [
         Row(
@@ -272,6 +313,7 @@ def make_world(held: Mapping[str, Sequence[Row]], generator: random.Random, cust
     return World(
         as_of=AS_OF, zone=ZONE, rows=known, attributes=attributes(generator, customers),
         units=frozenset(name for name, (_, unit) in STREAMS.items() if unit),
+        gaps=GAPS,
         per_row=frozenset({"rating", "stars"}), orders={"level": ORDER}, scales={"amount": 2}, metrics=METRICS,
     )  # fmt: skip
 
@@ -306,6 +348,7 @@ def _whole(value: Any, kind: ValueType) -> int:
 
 def events(name: str, held: Sequence[Row], customers: int, generator: random.Random) -> Events:
     """Rows sorted as `Events` promises; where the promise leaves a choice, at random."""
+    orders = {"level": ORDER}
     timed, with_units = STREAMS[name]
     units: dict[Any, list[Row]] = {}
     for number, row in enumerate(held):
@@ -317,7 +360,8 @@ def events(name: str, held: Sequence[Row], customers: int, generator: random.Ran
 
     groups = list(units.values())
     generator.shuffle(groups)
-    groups.sort(key=lambda group: (group[0].customer, min(map(when, group))))
+    ties = (lambda group: oracle.tie(group, True, orders)) if with_units else (lambda _: ())
+    groups.sort(key=lambda group: (group[0].customer, min(map(when, group)), ties(group)))
     for group in groups:
         generator.shuffle(group)
         group.sort(key=when)

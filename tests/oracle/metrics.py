@@ -16,8 +16,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from segdex.rules import nodes
-from segdex.rules.windows import Calendar, Dates, Duration, Lifetime, Previous, Rolling, This, Window
-from segdex.schema.model import Metric, Part
+from segdex.rules.windows import Calendar, Dates, Duration, Last, Lifetime, Previous, Rolling, This, Window
+from segdex.schema.model import Metric, Part, Step
 from tests.oracle import rules
 
 NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -45,6 +45,7 @@ class World:
     rows: Mapping[str, Sequence[Row]]
     attributes: Sequence[Mapping[str, Any]] = ()
     units: frozenset[str] = frozenset()  # the streams with units
+    gaps: Mapping[str, dt.timedelta] = dataclasses.field(default_factory=dict)  # the streams with sessions
     per_row: frozenset[str] = frozenset()
     orders: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     scales: Mapping[str, int] = dataclasses.field(default_factory=dict)
@@ -77,6 +78,8 @@ def value(metric: Metric, customer: int, world: World, category: str | None = No
         parts = (metric.numerator, metric.denominator)
         above, below = (_counted(metric, part, customer, world, category) for part in parts)
         return above / below if below else None
+    if metric.kind == "sequence":
+        return _sequence(metric, customer, world)
     if metric.attribute is not None:
         return _of_attribute(metric, world.attributes[customer][metric.attribute], world)
     return KINDS[metric.kind](metric, transactions(metric, customer, world, category), world)
@@ -86,23 +89,65 @@ def value(metric: Metric, customer: int, world: World, category: str | None = No
 
 
 def transactions(metric: Metric, customer: int, world: World, category: str | None) -> list[Transaction]:
-    """Rows up to the clock; where; join; window; having."""
-    rows = [row for row in world.rows[metric.stream] if row.customer == customer]
-    rows = [row for row in rows if row.time is None or row.time <= world.as_of]
-    if metric.where is not None:
-        rows = [row for row in rows if _holds(metric.where, row.fields, world)]
-    if category is not None:
-        rows = [row for row in rows if row.fields[metric.by] == category]
-    joined: dict[Any, list[Row]] = {}
-    for number, row in enumerate(rows):
-        alone = row.unit is None or metric.stream not in world.units
-        joined.setdefault(number if alone else row.unit, []).append(row)
-    found = [Transaction(min((r.time for r in unit if r.time), default=None), unit) for unit in joined.values()]
+    """Rows up to the clock; where; join; window; having. The last so many are taken before all else."""
+    rows = past(metric.stream, customer, world)
+
+    def wanted(row: Row) -> bool:
+        if category is not None and row.fields[metric.by] != category:
+            return False
+        return metric.where is None or _holds(metric.where, row.fields, world)
+
+    if isinstance(metric.window, Last):
+        units = [[row for row in unit if wanted(row)] for unit in last(metric, rows, world)]
+    else:
+        units = joined(metric.stream, [row for row in rows if wanted(row)], world)
+    found = [Transaction(min((r.time for r in unit if r.time), default=None), unit) for unit in units if unit]
     found = [each for each in found if each.time is None or inside(metric.window, each.time, world)]
     if metric.having is not None:
         names = _names(metric.having)
         found = [each for each in found if _holds(metric.having, {n: summed(each, n) for n in names}, world)]
     return found
+
+
+def past(stream: str, customer: int, world: World) -> list[Row]:
+    rows = [row for row in world.rows[stream] if row.customer == customer]
+    return [row for row in rows if row.time is None or row.time <= world.as_of]
+
+
+def joined(stream: str, rows: Sequence[Row], world: World) -> list[list[Row]]:
+    """The rows of each transaction."""
+    if stream in world.gaps:
+        sessions: list[list[Row]] = []
+        for row in sorted(rows, key=lambda row: row.time):
+            if sessions and row.time - sessions[-1][-1].time <= world.gaps[stream]:
+                sessions[-1].append(row)
+            else:
+                sessions.append([row])
+        return sessions
+    units: dict[Any, list[Row]] = {}
+    for number, row in enumerate(rows):
+        alone = row.unit is None or stream not in world.units
+        units.setdefault(number if alone else row.unit, []).append(row)
+    return list(units.values())
+
+
+def last(metric: Metric, rows: Sequence[Row], world: World) -> list[list[Row]]:
+    """The latest transactions of all rows: ties by greatest unit, else by greatest row."""
+
+    def place(unit: list[Row]) -> Any:
+        with_units = metric.stream in world.units
+        return (min(row.time for row in unit), *tie(unit, with_units, world.orders))
+
+    assert isinstance(metric.window, Last)
+    return sorted(joined(metric.stream, rows, world), key=place)[-metric.window.count :]
+
+
+def tie(unit: Sequence[Row], with_units: bool, orders: Mapping[str, tuple[str, ...]]) -> Any:
+    """What orders transactions that begin together; null is least."""
+    if with_units and unit[0].unit is not None:
+        return (1, unit[0].unit.encode(), ())
+    fields = unit[0].fields.items()
+    return (0, b"", tuple((0, 0) if v is None else (1, _rank(v, orders.get(name, ()))) for name, v in fields))
 
 
 def inside(window: Window, time: dt.datetime, world: World) -> bool:
@@ -115,7 +160,7 @@ def interval(window: Window, as_of: dt.datetime, zone: ZoneInfo) -> tuple[dt.dat
     """The exclusive low and the inclusive high end."""
     today = as_of.astimezone(zone).date()
     match window:
-        case Lifetime():
+        case Lifetime() | Last():
             return None, as_of
         case Rolling(start, end):
             return None if start is None else back(as_of, start, zone), as_of if end is None else back(as_of, end, zone)
@@ -169,6 +214,9 @@ def _names(node: Any) -> set[str]:
 
 def summed(transaction: Transaction, field: str) -> Any:
     """Unknown adds nothing; all unknown is unknown."""
+    if field == "duration":
+        times = [row.time for row in transaction.rows]
+        return ((max(times) - min(times)) // MICRO) / 60_000_000.0
     return _total([(row.time, row.fields[field]) for row in transaction.rows])
 
 
@@ -229,12 +277,16 @@ def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
     return extreme
 
 
-def _known_rows(metric: Metric, found: Sequence[Transaction]) -> list[Row]:
-    return [row for each in found for row in each.rows if row.fields[metric.field] is not None]
+def _known_rows(metric: Metric, found: Sequence[Transaction]) -> list[tuple[Any, Any]]:
+    """(time, known value) of each row; of the length of sessions, which rows have not, of each session."""
+    if metric.field == "duration":
+        return [(each.time, summed(each, "duration")) for each in found]
+    rows = [row for each in found for row in each.rows]
+    return [(row.time, row.fields[metric.field]) for row in rows if row.fields[metric.field] is not None]
 
 
 def _distinct(metric: Metric, found: Sequence[Transaction], _world: World) -> int:
-    return len({row.fields[metric.field] for row in _known_rows(metric, found)})
+    return len({held for _, held in _known_rows(metric, found)})
 
 
 def _picked(latest: bool) -> Callable[..., Any]:
@@ -242,9 +294,9 @@ def _picked(latest: bool) -> Callable[..., Any]:
         rows = _known_rows(metric, found)
         if not rows:
             return None
-        time = (max if latest else min)(row.time for row in rows)
+        time = (max if latest else min)(time for time, _ in rows)
         order = world.orders.get(metric.field, ())
-        return max((row.fields[metric.field] for row in rows if row.time == time), key=lambda held: _rank(held, order))
+        return max((held for at, held in rows if at == time), key=lambda held: _rank(held, order))
 
     return picked
 
@@ -272,7 +324,7 @@ def _mean_gap(_metric: Metric, found: Sequence[Transaction], _world: World) -> A
 
 
 def _days_until(metric: Metric, found: Sequence[Transaction], world: World) -> Any:
-    values = [row.fields[metric.field] for row in _known_rows(metric, found)]
+    values = [repeated(held, metric.every, world) for _, held in _known_rows(metric, found)]
     if not values:
         return None
     now: Any = world.as_of if isinstance(values[0], dt.datetime) else world.today
@@ -284,11 +336,101 @@ def _until(held: Any, world: World) -> float:
     return _days(held, world.as_of) if isinstance(held, dt.datetime) else float((held - world.today).days)
 
 
+def repeated(held: Any, every: Duration | None, world: World) -> Any:
+    """The first repetition that is not past, one after the other from the first on."""
+    if every is None:
+        return held
+    now: Any = world.as_of if isinstance(held, dt.datetime) else world.today
+    count, again = 0, held
+    while again < now:
+        count += 1
+        again = shifted(held, Duration(every.count * count, every.unit), world.zone)
+    return again
+
+
+def shifted(held: Any, length: Duration, zone: ZoneInfo) -> Any:
+    """A date or time so much later."""
+    if length.unit in FIXED:
+        return held + dt.timedelta(seconds=FIXED[length.unit] * length.count)
+    local = held.astimezone(zone) if isinstance(held, dt.datetime) else held
+    months = local.year * 12 + local.month - 1 + length.count * (12 if length.unit == "y" else 1)
+    year, month = months // 12, months % 12 + 1
+    day = min(local.day, calendar.monthrange(year, month)[1])
+    if not isinstance(held, dt.datetime):
+        return dt.date(year, month, day)
+    return local.replace(year=year, month=month, day=day, fold=0).astimezone(dt.UTC)
+
+
+def _streak(metric: Metric, found: Sequence[Transaction], world: World) -> int:
+    active = {_start(each.time.astimezone(world.zone).date(), metric.period) for each in found}
+    length, period = 0, _before(_start(world.today, metric.period), metric.period)
+    while period in active:
+        length, period = length + 1, _before(period, metric.period)
+    return length
+
+
+def _active_periods(metric: Metric, found: Sequence[Transaction], world: World) -> int:
+    starts = [_start(each.time.astimezone(world.zone).date(), metric.period) for each in found]
+    full, period = 0, _start(world.today, metric.period)
+    for _ in range(metric.of):
+        period = _before(period, metric.period)
+        full += starts.count(period) >= (metric.least or 1)
+    return full
+
+
+def _before(start: dt.date, period: str) -> dt.date:
+    return _start(start - dt.timedelta(days=1), period)
+
+
+# --- sequences -------------------------------------------------------------------------------------------------
+
+
+def _sequence(metric: Metric, customer: int, world: World) -> int:
+    """Each row of the first step that all others follow counts once."""
+
+    def rows(step: Step) -> list[Row]:
+        held = past(step.stream, customer, world)
+        return [row for row in held if step.where is None or _holds(step.where, row.fields, world)]
+
+    first, *steps = metric.steps
+    begun = rows(first)
+    if isinstance(metric.window, Last):
+        asked = Metric(kind="rows", stream=first.stream, window=metric.window)
+        chosen = [row for unit in last(asked, past(first.stream, customer, world), world) for row in unit]
+        begun = [row for row in begun if any(row is each for each in chosen)]
+    return sum(
+        inside(metric.window, row.time, world)
+        and _completed(row.time, None if metric.on is None else (row.fields[metric.on],), metric, steps, rows, world)
+        for row in begun
+    )
+
+
+def _completed(time: Any, key: Any, metric: Metric, steps: Sequence[Step], rows: Any, world: World) -> bool:
+    for step in steps:
+        after = [row for row in rows(step) if row.time > time]
+        if key is not None:
+            after = [row for row in after if key[0] is not None and row.fields[metric.on] == key[0]]
+        end = None if step.within is None else shifted(time, step.within, world.zone)
+        times = [row.time for row in after if end is None or row.time <= end]
+        if step.negated:
+            if times or end > world.as_of:
+                return False
+            time = end
+        elif times:
+            time = min(times)
+        else:
+            return False
+    return True
+
+
+# --- attributes ------------------------------------------------------------------------------------------------
+
+
 def _of_attribute(metric: Metric, held: Any, world: World) -> Any:
     if held is None:
         return None
     if metric.kind == "days_until":
-        return _until(held, world)
+        return _until(repeated(held, metric.every, world), world)
     if metric.kind == "days_since":
         return -_until(held, world) + 0.0
     year, month, day = world.today.year, held.month, held.day
@@ -305,6 +447,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     "first": lambda _metric, found, _world: min((each.time for each in found), default=None),
     "last": lambda _metric, found, _world: max((each.time for each in found), default=None),
     "days_since": _days_since, "days_until": _days_until, "mean_gap": _mean_gap,
+    "streak": _streak, "active_periods": _active_periods,
 }  # fmt: skip
 
 

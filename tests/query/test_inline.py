@@ -88,13 +88,13 @@ def index() -> segdex.Index:
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows each block had that was gone through."""
     found: list[int] = []
-    held = select._kept
+    held = select.kept
 
     def kept(metric: Any, source: Any, events: Any) -> Any:
         found.append(events.rows)
         return held(metric, source, events)
 
-    monkeypatch.setattr(select, "_kept", kept)
+    monkeypatch.setattr(select, "kept", kept)
     return found
 
 
@@ -107,6 +107,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         "country in ('AE', 'US') or count(orders, where amount > 50) >= 5",
         "country = 'IN' and (country = 'AE' or sum(orders.amount) > 300)",
         "country = 'IN' and count(orders, by = shop)['a'] > count(orders, where shop = 'b')",
+        "country = 'IN' and sequence(orders where amount > 50 then orders within 30d on shop) >= 1",
     ],
 )  # fmt: skip
 def test_few_customers_only_have_their_rows_looked_at(index: segdex.Index, seen: list[int], rule: str) -> None:

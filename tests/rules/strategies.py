@@ -27,7 +27,7 @@ from segdex.rules.words import RESERVED
 SOFT = [
     "segment", "contains", "starts", "ends", "with", "last", "this", "previous", "calendar", "lifetime", "count", "km",
     "of", "known", "missing", "all", "none", "anniversary", "bucket", "sequence", "ignoring", "case", "by", "mo", "d",
-    "e5", "nan",
+    "e5", "nan", "then", "on", "step",
 ]  # fmt: skip
 ODD = ["größe", "first name", 'a"b', "a'b", "1st", "a.b", "NOT", "Any", "andy", "in_", "iſ", "90d", " ", "x\ny", "é́"]
 KINDS = ["count", "sum", "days_since", "last", "x9", "segment", "mean_gap"]
@@ -103,6 +103,7 @@ def values(depth: int = 3, variables: tuple[str, ...] = ()) -> st.SearchStrategy
     return st.one_of(
         simple,
         call,
+        sequences(depth - 1, variables),
         st.builds(nodes.Item, call, keys),
         st.builds(nodes.Negative, below),
         st.builds(nodes.Arithmetic, st.sampled_from(["+", "-", "*", "/"]), below, below),
@@ -124,6 +125,23 @@ def calls(kinds: st.SearchStrategy[str], depth: int, variables: tuple[str, ...] 
         by=st.none() | names,
         options=st.dictionaries(st.sampled_from(OPTIONS), settings, max_size=2),
     )
+
+
+@functools.cache
+def sequences(depth: int, variables: tuple[str, ...] = ()) -> st.SearchStrategy[nodes.Sequence]:
+    """Sequences whose steps have rules at most *depth* deep."""
+    rule = st.none() | st.deferred(lambda: rules(depth, variables))
+    length = durations.filter(lambda duration: duration.count > 0)
+    step = st.one_of(
+        st.builds(nodes.Step, stream=names, where=rule, within=st.none() | length),
+        st.builds(nodes.Step, stream=names, where=rule, negated=st.just(True), within=length),
+    )
+    steps = st.builds(
+        lambda first, then: (first, *then),
+        st.builds(nodes.Step, stream=names, where=rule),
+        st.lists(step, min_size=1, max_size=3),
+    )
+    return st.builds(nodes.Sequence, steps=steps, on=st.none() | names, window=st.none() | windows)
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 import segdex
+from segdex.errors import RuleError
 from segdex.rules import limits, nodes
 from segdex.rules.json_form import from_json, rule_schema, to_json
 from segdex.rules.printer import value_to_text
@@ -211,3 +212,42 @@ def fits(value: object, schema: dict, definitions: dict) -> bool:
             return value is None
         case other:
             return other == "number" and isinstance(value, int | float)
+
+
+def test_a_sequence_in_all_its_forms() -> None:
+    text = (
+        'sequence(carts then not orders where (a = 1 or b = 2) within 3d then "on" where c is known on then, 30d) >= 1'
+    )
+    rule = parse(text)
+    assert str(rule) == text.replace('"on"', "on")
+    assert parse(str(rule)) == rule
+    made = segdex.sequence(
+        "carts",
+        segdex.step("orders", where=(segdex.field("a") == 1) | (segdex.field("b") == 2), not_=True, within="3d"),
+        segdex.step("on", where="c is known"),
+        on="then",
+        window="30d",
+    )
+    assert (made >= 1) == rule
+    data = json.loads(to_json(rule))["left"]
+    assert data["steps"][0] == {"is": "step", "stream": "carts"}
+    assert data["steps"][1]["negated"] is True
+    assert data["steps"][1]["within"] == {"is": "duration", "count": 3, "unit": "d"}
+    assert (data["on"], data["window"]["is"]) == ("then", "rolling")
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ([{"stream": "a"}], "length"),
+        ([{"stream": "a"}, {"stream": "b", "negated": True}], "needs 'within'"),
+        ([{"stream": "a", "negated": True}, {"stream": "b"}], "first step"),
+        ([{"stream": "a"}] * 17, "2 to 16"),
+        ([{"stream": "a"}, {"stream": "b", "within": {"is": "duration", "count": -1, "unit": "d"}}], "negative"),
+        ([{"stream": "a"}, {"stream": ""}], "length"),
+    ],
+)
+def test_a_sequence_of_json_passes_the_same_checks(steps: list[dict[str, object]], said: str) -> None:
+    made = {"is": "sequence", "steps": [{"is": "step"} | step for step in steps]}
+    with pytest.raises(RuleError, match=said):
+        from_json(json.dumps({"is": "known", "value": made}))

@@ -34,6 +34,10 @@ def refused(path: str, value: Any) -> SchemaError:
     return caught.value
 
 
+def steps(*then: Any, first: Any = "orders", **keys: Any) -> dict[str, Any]:
+    return {"kind": "sequence", "steps": [first, *then]} | keys
+
+
 # What is put where; the place that is named (None: the same); words of the message.
 CASES: list[tuple[str, Any, str | None, str]] = [
     # keys and types of declarations
@@ -149,6 +153,68 @@ CASES: list[tuple[str, Any, str | None, str]] = [
     ("metrics.orders_3m.r", 0.5, None, "takes no 'r'"),
     ("metrics.orders_3m.r", "half", None, "not a number"),
     ("metrics.orders_3m.steps", [{"stream": "orders"}], None, "takes no 'steps'"),
+    # sessions, latest transactions, periods, repetitions
+    (
+        "streams.orders.unit",
+        {"gap": "1mo"},
+        "streams.orders.unit.gap",
+        "fixed length; found 1mo; allowed: min, h",
+    ),
+    ("streams.orders.unit", {"gap": "soon"}, "streams.orders.unit.gap", "not a duration"),
+    ("streams.orders.unit", {"gaps": "30min"}, "streams.orders.unit.gaps", "did you mean 'gap'"),
+    ("streams.x", {"unit": {"gap": "1h"}}, "streams.x.unit", "a stream with a time"),
+    (
+        "streams.x",
+        {"time": "at", "unit": {"gap": "1h"}, "fields": {"duration": "integer"}},
+        "streams.x.fields.duration",
+        "a field 'duration' of their own",
+    ),
+    ("metrics.spend_6m.field", "duration", None, "'duration' is not a field of stream 'orders'"),
+    ("metrics.orders_3m.window", {"last": 0}, None, "1 to 1000000"),
+    ("metrics.orders_3m.window", {"last": "10"}, "metrics.orders_3m.window.last", "not a whole number"),
+    ("metrics.x", {"kind": "streak", "stream": "orders"}, None, "needs 'period'"),
+    ("metrics.x", {"kind": "streak", "stream": "orders", "period": "y"}, "metrics.x.period", "allowed: d, w, mo"),
+    ("metrics.x", {"kind": "active_periods", "stream": "orders", "period": "d"}, None, "needs 'of'"),
+    (
+        "metrics.x",
+        {"kind": "active_periods", "stream": "orders", "period": "d", "of": 0},
+        "metrics.x.of",
+        "out of range; found 0; allowed: 1 to 10,000",
+    ),
+    (
+        "metrics.x",
+        {"kind": "active_periods", "stream": "orders", "period": "d", "of": 3, "least": 0},
+        "metrics.x.least",
+        "out of range",
+    ),
+    ("metrics.age.every", "1y", None, "takes no 'every'"),
+    ("metrics.x", {"kind": "days_until", "attribute": "birth_date", "every": "0d"}, "metrics.x.every", "above 0"),
+    ("metrics.x", {"kind": "days_until", "attribute": "birth_date", "every": "36h"}, "metrics.x.every", "whole days"),
+    # sequences
+    ("metrics.x", {"kind": "sequence"}, None, "needs 'steps'"),
+    ("metrics.x", {"kind": "sequence", "steps": "orders"}, "metrics.x.steps", "not a list"),
+    ("metrics.x", {"kind": "sequence", "steps": ["orders"]}, "metrics.x.steps", "2 steps or more; found 1"),
+    ("metrics.x", {"kind": "sequence", "steps": ["orders"] * 17}, "metrics.x.steps", "found 17; allowed: 2 to 16"),
+    ("metrics.x", {"kind": "sequence", "steps": ["orders", 7]}, "metrics.x.steps[1]", "not a table; found 7"),
+    ("metrics.x", steps({"within": "3d"}), "metrics.x.steps[1]", "'stream' is missing"),
+    ("metrics.x", steps({"stream": "mails"}), "metrics.x.steps[1].stream", "did you mean 'emails'"),
+    ("metrics.x", steps({"stream": "emails", "witin": "3d"}), "metrics.x.steps[1].witin", "did you mean 'within'"),
+    ("metrics.x", steps({"stream": "emails", "within": "3"}), "metrics.x.steps[1].within", "not a duration"),
+    ("metrics.x", steps({"stream": "emails", "within": "0d"}), "metrics.x.steps[1].within", "longer than nothing"),
+    ("metrics.x", steps({"stream": "emails", "not": True}), "metrics.x.steps[1]", "needs 'within'"),
+    ("metrics.x", steps({"stream": "emails", "not": 1}), "metrics.x.steps[1].not", "not true or false"),
+    (
+        "metrics.x",
+        steps({"stream": "emails", "where": "acton = 'open'"}),
+        "metrics.x.steps[1].where, line 1, column 1",
+        "did you mean 'action'",
+    ),
+    ("metrics.x", steps("emails", first={"stream": "orders", "not": True}), "metrics.x.steps[0].not", "first step"),
+    ("metrics.x", steps("emails", first={"stream": "orders", "within": "1d"}), "metrics.x.steps[0].within", "has none"),
+    ("metrics.x", steps("emails", on="product_id"), "metrics.x.on", "not a field of stream 'emails'"),
+    ("metrics.x", steps("orders", on="amount"), "metrics.x.on", "of type number; allowed: id, category"),
+    ("metrics.x", steps("emails", stream="orders"), "metrics.x.stream", "takes no 'stream'"),
+    ("metrics.x", steps("emails", window="0d"), "metrics.x.window", "empty"),
     # bands
     ("bands.recency.metric", "since_oder", None, "did you mean 'since_order'"),
     ("bands.recency.metric", "country", None, "'country' of type category; allowed: a number, a date or a time"),
@@ -297,16 +363,8 @@ LATER: list[tuple[str, Any, str]] = [
     ("streams.orders.version", "version", "streams.orders.version"),
     ("streams.orders.deleted", "deleted", "streams.orders.deleted"),
     ("streams.orders.retain", "3y", "streams.orders.retain"),
-    ("streams.orders.unit", {"gap": "30min"}, "streams.orders.unit"),
-    ("metrics.orders_3m.window", {"last": 10}, "metrics.orders_3m.window"),
-    ("metrics.x", {"kind": "days_until", "attribute": "birth_date", "every": "1y"}, "metrics.x.every"),
-    ("metrics.x", {"kind": "streak", "stream": "orders", "period": "w"}, "metrics.x.kind"),
-    ("metrics.x", {"kind": "active_periods", "stream": "orders", "of": 6, "least": 1}, "metrics.x.kind"),
-    ("metrics.x", {"kind": "sequence", "steps": ["orders", "emails"]}, "metrics.x.kind"),
     ("bands.affinity", {"metric": "value_share", "quantiles": 4}, "bands.affinity.quantiles"),
     ("identities", {"trusted": ["email"]}, "identities"),
-    ("segments.x", {"where": "sequence(orders then emails, 30d) >= 1"}, "segments.x.where"),
-    ("segments.x", {"where": "count(orders, last 10) > 1"}, "segments.x.where, line 1, column 1"),
     ("segments.x", {"where": "bucket('a', 100) < 10"}, "segments.x.where, line 1, column 1"),
     ("segments.x", {"where": "anniversary(birth_date) within 7d"}, "segments.x.where, line 1, column 1"),
     ("segments.x", {"where": "birth_date within 7d"}, "segments.x.where, line 1, column 1"),
@@ -375,3 +433,45 @@ def test_a_chain_of_segments_is_bounded() -> None:
     assert caught.value.found == "33 segments"
     del chain["s32"]
     load({"segments": {"s0": {"where": "everyone"}} | chain})
+
+
+def test_a_step_needs_a_time_and_fields_that_compare() -> None:
+    table = changed("streams.tickets", TIMELESS)
+    table["streams"]["codes"] = {"time": "at", "fields": {"category": "integer"}}
+    for more, key, words in (
+        (steps("tickets"), "steps[1].stream", "a step needs a stream with a time; found 'tickets'"),
+        (steps("codes", first="emails", on="category"), "on", "category in 'emails', integer in 'codes'"),
+    ):
+        table["metrics"]["x"] = more
+        with pytest.raises(SchemaError) as caught:
+            load(table)
+        assert caught.value.place == f"metrics.x.{key}"
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "column", "words"),
+    [
+        ("sequence(orders then mails) > 0", 22, "did you mean 'emails'"),
+        ("sequence(orders then emails on action) > 0", 1, "'action' is not a field of stream 'orders'"),
+        ("sequence(orders then emails where acton = 'a') > 0", 35, "did you mean 'action'"),
+        ("sequence(orders then emails where orders_3m > 1) > 0", 35, "for customers"),
+        ("sequence(orders then emails where sequence(orders then emails) > 1) > 0", 35, "where or having"),
+        ("sequence(orders then emails) = 'a'", 1, "different types"),
+        ("streak(orders) > 1", 1, "needs 'period'"),
+        ("streak(orders, period = y) > 1", 1, "found 'y'; allowed: 'd' or 'w' or 'mo'"),
+        ("streak(orders, period = 3) > 1", 1, "found '3'"),
+        ("active_periods(orders, period = d, of = 2.5) > 1", 1, "found '2.5'; allowed: a whole number"),
+        ("active_periods(orders, period = d, of = 0) > 1", 1, "out of range"),
+        ("days_until(birth_date, every = 7) > 1", 1, "a duration"),
+        ("days_until(birth_date, every = 12h) > 1", 1, "whole days"),
+        ("count(pages, where duration > 1) > 0", 20, "sessions have a duration, rows have none"),
+    ],
+)
+def test_calls_say_what_is_wrong(rule: str, column: int, words: str) -> None:
+    table = changed("streams.pages", {"time": "at", "unit": {"gap": "1h"}})
+    table["segments"]["x"] = {"where": rule}
+    with pytest.raises(SchemaError) as caught:
+        load(table)
+    assert caught.value.place == f"segments.x.where, line 1, column {column}"
+    assert words in str(caught.value)

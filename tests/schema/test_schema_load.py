@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from segdex.errors import SchemaError
 from segdex.rules.text import parse, parse_value
-from segdex.rules.windows import Calendar, Dates, Duration, Lifetime, Previous, Rolling, This
+from segdex.rules.windows import Calendar, Dates, Duration, Last, Lifetime, Previous, Rolling, This
 from segdex.schema.catalog import Catalog
 from segdex.schema.load import LARGEST_FILE, load
-from segdex.schema.model import Band, Customers, Field, Metric, Schema, Segment, Stage, Stream, TimeColumn
+from segdex.schema.model import Band, Customers, Field, Metric, Schema, Segment, Stage, Step, Stream, TimeColumn
 from segdex.schema.types import ValueType
 from tests.schema.example import TOML, example
 
@@ -91,6 +91,7 @@ def test_order_puts_each_after_what_it_uses() -> None:
         ({"calendar": "30d", "today": True}, Calendar(Duration(30, "d"), True)),
         ({"this": "mo"}, This("mo")),
         ({"previous": "w"}, Previous("w")),
+        ({"last": 10}, Last(10)),
         (Rolling(Duration(90, "d")), Rolling(Duration(90, "d"))),
     ],
 )
@@ -98,6 +99,34 @@ def test_windows(written: Any, window: object) -> None:
     table = example()
     table["metrics"]["orders_3m"]["window"] = written
     assert load(table).schema.metrics["orders_3m"].window == window
+
+
+def test_steps_of_sequences() -> None:
+    table = example()
+    table["metrics"]["x"] = {
+        "kind": "sequence", "window": {"last": 3},
+        "steps": ["orders", {"stream": "emails", "where": "action = 'open'", "not": True, "within": "3d"}],
+    }  # fmt: skip
+    catalog = load(table)
+    assert catalog.schema.metrics["x"] == Metric(
+        kind="sequence", window=Last(3),
+        steps=(Step(stream="orders"),
+               Step(stream="emails", where=parse("action = 'open'"), negated=True, within=Duration(3, "d"))),
+    )  # fmt: skip
+    assert catalog.types["x"] == ValueType("integer", role="metric")
+    assert same(load(written_out(catalog)), catalog)
+    assert same(load(catalog.schema), catalog)
+
+
+def test_sessions_have_a_duration_that_rows_have_not() -> None:
+    table = example()
+    table["streams"]["pages"] = {"time": "at", "unit": {"gap": "30min"}, "fields": {"seconds": "integer"}}
+    table["metrics"]["x"] = {"kind": "max", "stream": "pages", "field": "duration", "having": "duration > 1"}
+    catalog = load(table)
+    assert list(catalog.fields["pages"]) == list(catalog.rows("pages").names()) == ["seconds"]
+    assert list(catalog.transactions("pages").names()) == ["seconds", "duration"]
+    assert catalog.types["x"] == ValueType("number", role="metric")
+    assert same(load(written_out(catalog)), catalog)
 
 
 def test_bands_are_written_out() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdex.events import kernels
+from segdex.events.ties import out_of_order
 from segdex.values.column import Ints
 
 
@@ -35,7 +36,7 @@ class Layout:
 def layout(
     owners: npt.NDArray[np.uint32], customers: int, time: Ints | None = None, unit: Ints | None = None
 ) -> Layout:
-    """Group rows by customer, then by the earliest time of their transaction, by transaction, by time.
+    """Group rows by customer, then by the earliest time of their transaction, by transaction (ties by unit), by time.
 
     Args:
         owners: the dense id of each row's customer, shape (rows,); `kernels.NOBODY`: the row is left out.
@@ -44,12 +45,26 @@ def layout(
         unit: what rows of one transaction of a customer share, shape (rows,); a missing one is a transaction of its
             own. None: every row is a transaction.
     """
+    found = _layout(owners, customers, time, unit, units_first=False)
+    if found.units is None or found.unit_offsets is None or time is None or unit is None:
+        return found
+    if not out_of_order(found.units, found.unit_offsets, found.order, time, unit):
+        return found
+    return _layout(owners, customers, time, unit, units_first=True)
+
+
+def _layout(
+    owners: npt.NDArray[np.uint32], customers: int, time: Ints | None, unit: Ints | None, units_first: bool
+) -> Layout:
+    """As `layout`; only with *units_first* transactions that begin together come in the order of their units."""
     offsets = np.zeros(customers + 1, np.int64)
     kernels.count_rows(owners, offsets)
     np.cumsum(offsets, out=offsets)
     order = np.empty(int(offsets[-1]), np.int64)
     kernels.place_rows(owners, offsets[:-1].copy(), order)
     sorter = _Sorter(offsets, order)
+    if units_first and unit is not None:
+        sorter.sort(unit[order])
     if time is not None:
         sorter.sort(time[order])
     if unit is None:

@@ -13,8 +13,9 @@ class Events:
     """A stream as compressed sparse rows.
 
     Rows are sorted by customer, then by the earliest time of their transaction, then by transaction, then by time:
-    the rows of a customer, and those of a transaction, are contiguous. Ties are in any order; nothing may depend
-    on it. Future rows are included.
+    the rows of a customer, and those of a transaction, are contiguous. Transactions that begin at the same time are in
+    the order of their units, those without a unit before them in the order of their fields (see `segdex.events.ties`);
+    other ties are in any order, and nothing may depend on it. Future rows are included.
 
     Attributes:
         offsets: int64, shape (customers + 1,): the rows of customer c are ``offsets[c]`` to ``offsets[c + 1]``.

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from segdex.errors import SchemaError
 from segdex.events.csr import layout
 from segdex.events.store import Events
+from segdex.events.ties import order_alone
 from segdex.ingest.columns import FieldGatherer, gatherer, pick
 from segdex.ingest.ids import Ids, KeyColumn, KeySpace
 from segdex.ingest.intake import Part, Progress, take_in
@@ -39,7 +40,7 @@ class Rows:
         counts: which rows count: they are good, owned, and satisfy the stream's ``where``; shape (rows,).
         excluded: how many rows ``where`` left out.
         time: microseconds UTC; None for a related table.
-        unit: what rows of one transaction share; None where every row is one.
+        unit: what rows of one transaction share; None where every row is one, and where sessions are made of them.
         fields: the declared fields.
     """
 
@@ -60,7 +61,7 @@ class _RowItems:
     zone: dt.tzinfo
     as_of: int = 0
 
-    def column(self, node: nodes.Name | nodes.Item | nodes.Call) -> Column:
+    def column(self, node: nodes.Reference) -> Column:
         """The values of a field."""
         assert isinstance(node, nodes.Name)
         return self.fields[node.name]
@@ -105,7 +106,7 @@ def read_rows(
         counts,
         int(np.count_nonzero(good)) - int(np.count_nonzero(counts)),
         None if stream.time is None else time.finish().data,  # type: ignore[arg-type]
-        None if stream.unit is None else _wide(unit.finish()),
+        _wide(unit.finish()) if isinstance(stream.unit, str) else None,
         {field: columns[field] for field in stream.fields},
     )
 
@@ -113,6 +114,8 @@ def read_rows(
 def arrange(rows: Rows, owners: npt.NDArray[np.uint32], customers: int) -> Events:
     """The rows grouped by customer and transaction; *rows* gives up its columns one by one on the way."""
     placed = layout(owners, customers, rows.time, rows.unit)
+    if placed.units is not None and placed.unit_offsets is not None and rows.time is not None and rows.unit is not None:
+        order_alone(placed.units, placed.unit_offsets, placed.order, rows.time, rows.unit, list(rows.fields.values()))
     rows.unit = None
     time = None if rows.time is None else rows.time[placed.order]
     rows.time = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from segdex.metrics.source import Source
-from segdex.metrics.streams import days_between, until
+from segdex.metrics.streams import days_between, repeated, until
 from segdex.schema.model import Metric
 from segdex.values import clock
 from segdex.values.column import MISSING, Column, Data, Floats, Ints
@@ -18,7 +18,9 @@ def compute(metric: Metric, source: Source) -> Data:
     if metric.kind == "years_since":
         return years_since(attribute.data, today)  # type: ignore[arg-type]
     if metric.kind == "days_until":
-        return until(attribute.data, attribute.type.kind, source.as_of, today)  # type: ignore[arg-type]
+        kind, moments = attribute.type.kind, attribute.data
+        moments = repeated(moments, kind, metric.every, source.as_of, source.catalog.zone)  # type: ignore[arg-type]
+        return until(moments, kind, source.as_of, today)
     return _days_since(attribute, source.as_of, today)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdex.events.store import Events
-from segdex.metrics import alive, attributes, families, formulas, scores, tops
+from segdex.metrics import alive, attributes, families, formulas, scores, sequences, tops
 from segdex.metrics.select import by_block, of_two, pairs_by_block, shared_blocks, spread
 from segdex.metrics.source import Source
 from segdex.metrics.streams import KINDS
@@ -157,5 +157,6 @@ _WHOLE: dict[str, Callable[[Metric, Source], Column | Family]] = {
     "top": tops.compute,
     "score": scores.compute,
     "p_alive": lambda metric, source: compute_fitted(metric, source)[0],
+    "sequence": sequences.compute,
 }
 """Kinds that are more than one value of what counts of one stream."""

@@ -64,8 +64,8 @@ class _Items:
     as_of: int
     zone: dt.tzinfo
 
-    def column(self, node: nodes.Name | nodes.Item | nodes.Call) -> Column:
-        assert not isinstance(node, nodes.Call)
+    def column(self, node: nodes.Reference) -> Column:
+        assert not isinstance(node, nodes.Call | nodes.Sequence)
         return self.held[node]
 
 

@@ -25,9 +25,11 @@ from segdex.deadlines import current
 from segdex.errors import LimitError
 from segdex.events.store import Events
 from segdex.metrics import kernels_sum, kernels_transactions
+from segdex.metrics.joined import durations, gap_of, latest, with_sessions
 from segdex.metrics.source import Source
 from segdex.rules import nodes
-from segdex.schema.model import Metric
+from segdex.rules.windows import Last, Lifetime, Window
+from segdex.schema.model import DURATION, Gap, Metric
 from segdex.values import clock, masks
 from segdex.values.column import MISSING, Codes, Column, Data, Ints, Mask
 from segdex.values.lazy import Lazy
@@ -66,6 +68,7 @@ class Selected:
         time: of each row, shape (rows,); zeros where the stream has none.
         transactions: the transactions, with the times of their earliest kept rows.
         per_row: fields that are not summed over a transaction.
+        own: fields that transactions have and rows do not, such as the length of sessions; shape (transactions,).
         as_of: the clock, in microseconds UTC.
         zone: the schema's time zone.
     """
@@ -76,6 +79,7 @@ class Selected:
     time: Ints
     transactions: Group
     per_row: frozenset[str]
+    own: Mapping[str, Column]
     as_of: int
     zone: dt.tzinfo
 
@@ -92,8 +96,19 @@ class Selected:
         kernels_transactions.rows_inside(self.events.units, self.transactions.inside, self.keep, inside)
         return Group(self.events.offsets, inside, self.time)
 
+    def column(self, field: str) -> Column:
+        """A field of each row, or one of transactions' own of each transaction; `items` says which of them count."""
+        own = self.own.get(field)
+        return self.events.fields[field] if own is None else own
+
+    def items(self, field: str) -> Group:
+        """What `column` holds values of."""
+        return self.transactions if field in self.own else self.rows()
+
     def values(self, field: str) -> tuple[Group, Data]:
         """A numeric field by transaction, summed; by row where the field is not to be summed."""
+        if field in self.own:
+            return self.transactions, self.own[field].data
         if self.events.units is None or field in self.per_row:
             return self.rows(), self.events.fields[field].data
         return self.transactions, self.summed(field)
@@ -104,8 +119,8 @@ class Selected:
         Raises:
             LimitError: a sum of integers leaves the range of 64 bits.
         """
-        data, units = self.events.fields[field].data, self.events.units
-        if units is None:
+        data, units = self.column(field).data, self.events.units
+        if units is None or field in self.own:
             return data
         totals, known = self.totals(Group(units, self.keep, self.time), data, field)
         totals[known == 0] = MISSING if totals.dtype == np.int64 else np.nan
@@ -198,12 +213,12 @@ def _threads() -> int:
 
 def of_customers(metric: Metric, source: Source, block: Events) -> Selected:
     """What counts of one block for each customer."""
-    return _select(metric, source, block, _kept(metric, source, block))
+    return _select(metric, source, *kept(metric, source, block))
 
 
 def of_pairs(metric: Metric, source: Source, block: Events) -> tuple[Selected, Codes, npt.NDArray[np.uint32]]:
     """What counts of one block for each pair: as `pairs_by_block`, the first customer of the block being 0."""
-    pairs, codes, customers, _ = _regrouped(metric, block, _kept(metric, source, block), _names(metric))
+    pairs, codes, customers, _ = _regrouped(metric, *kept(metric, source, block), _names(metric))
     return _select(metric, source, pairs, np.ones(pairs.rows, np.bool_)), codes, customers
 
 
@@ -215,7 +230,7 @@ def of_two(
     Returns:
         what counts for each, and the codes and customers of the pairs; of metrics without ``by`` all customers.
     """
-    keep, others = _kept(one, source, block), _kept(other, source, block)
+    (_, keep), (_, others) = kept(one, source, block), kept(other, source, block)
     customers = np.arange(len(block.offsets) - 1, dtype=np.uint32)
     codes = np.zeros(len(customers), np.int32)
     if one.by is not None:
@@ -228,7 +243,7 @@ def of_two(
 def blocks(events: Events, most: int | None = None) -> Iterator[Events]:
     """*events* in parts of whole customers with at most *most* rows each, a longer customer alone."""
     for first, last in spans(events.offsets, most):
-        yield _part(events, first, last)
+        yield part(events, first, last)
 
 
 def shared_blocks(streams: Sequence[Events]) -> Iterator[tuple[int, list[Events]]]:
@@ -239,7 +254,7 @@ def shared_blocks(streams: Sequence[Events]) -> Iterator[tuple[int, list[Events]
     """
     together: Ints = np.sum([events.offsets for events in streams], axis=0)
     for first, last in spans(together):
-        yield first, [_part(events, first, last) for events in streams]
+        yield first, [part(events, first, last) for events in streams]
 
 
 def spans(offsets: Ints, most: int | None = None) -> Iterator[tuple[int, int]]:
@@ -256,7 +271,7 @@ def spans(offsets: Ints, most: int | None = None) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _part(events: Events, first: int, last: int) -> Events:
+def part(events: Events, first: int, last: int) -> Events:
     """The rows of customers *first* to *last* - 1, offsets starting at 0."""
     if last - first == len(events.offsets) - 1:
         return events
@@ -275,7 +290,7 @@ def _part(events: Events, first: int, last: int) -> Events:
 
 
 def _sliced(fields: Mapping[str, Column], name: str, start: int, end: int) -> Column:
-    return dataclasses.replace(fields[name], data=fields[name].data[start:end])
+    return fields[name].slice(start, end)
 
 
 # --- the order of work -----------------------------------------------------------------------------------------
@@ -290,29 +305,39 @@ class _Fields:
     as_of: int
     zone: dt.tzinfo
 
-    def column(self, node: nodes.Name | nodes.Item | nodes.Call) -> Column:
+    def column(self, node: nodes.Reference) -> Column:
         assert isinstance(node, nodes.Name)
         return self.held[node.name]
 
 
-def _kept(metric: Metric, source: Source, events: Events) -> Mask:
-    """The rows up to the clock that satisfy ``where``."""
+def kept(metric: Metric, source: Source, events: Events) -> tuple[Events, Mask]:
+    """*events*, and which rows up to the clock satisfy ``where``.
+
+    A window of the latest transactions is looked up first, among all transactions: sessions are then those of all rows.
+    """
     keep = np.ones(events.rows, np.bool_) if events.time is None else events.time <= source.as_of
+    if isinstance(metric.window, Last):
+        stream = source.catalog.schema.streams[metric.stream or ""]
+        if isinstance(stream.unit, Gap):
+            events = with_sessions(events, keep, gap_of(stream.unit))
+        keep = latest(events, metric.window.count, source.as_of, list(stream.fields))
     if metric.where is not None:
         assert not isinstance(metric.where, str)
         rows = _Fields(events.fields, events.rows, source.as_of, source.catalog.zone)
         keep &= masks.mask(metric.where, rows)
-    return keep
+    return events, keep
 
 
 def _select(metric: Metric, source: Source, events: Events, keep: Mask) -> Selected:
     """Join the rows in *keep* into transactions, and choose among those by window and ``having``."""
     assert metric.stream is not None
-    zone = source.catalog.zone
+    zone, stream = source.catalog.zone, source.catalog.schema.streams[metric.stream]
+    if isinstance(stream.unit, Gap) and events.units is None:
+        events = with_sessions(events, keep, gap_of(stream.unit))
     if events.time is None:
         time, (low, high) = np.zeros(events.rows, np.int64), (clock.FIRST, 0)
     else:
-        time, (low, high) = events.time, clock.bounds(metric.window, source.as_of, zone)
+        time, (low, high) = events.time, bounds(metric.window, source.as_of, zone)
     if events.units is None:
         inside = (time > low) & (time <= high) & keep
         transactions = Group(events.offsets, inside, time)
@@ -321,10 +346,14 @@ def _select(metric: Metric, source: Source, events: Events, keep: Mask) -> Selec
         began = np.empty(events.transactions, np.int64)
         kernels_transactions.earliest(events.units, time, keep, began)  # missing is below every low end
         transactions = Group(events.unit_offsets, (began > low) & (began <= high), began)
-    declared = source.catalog.schema.streams[metric.stream].fields
-    per_row = frozenset(name for name, field in declared.items() if field.per == "row")
-    selected = Selected(metric.stream, events, keep, time, transactions, per_row, source.as_of, zone)
+    own = {DURATION: durations(events, keep)} if isinstance(stream.unit, Gap) else {}
+    selected = Selected(metric.stream, events, keep, time, transactions, stream.per_row, own, source.as_of, zone)
     return selected if metric.having is None else _having(selected, metric.having)
+
+
+def bounds(window: Window, as_of: int, zone: dt.tzinfo) -> tuple[int, int]:
+    """As `clock.bounds`; a window of the latest transactions has chosen among rows and leaves nothing out by time."""
+    return clock.bounds(Lifetime() if isinstance(window, Last) else window, as_of, zone)
 
 
 def _having(selected: Selected, rule: nodes.Rule | str) -> Selected:
@@ -332,7 +361,7 @@ def _having(selected: Selected, rule: nodes.Rule | str) -> Selected:
     assert not isinstance(rule, str)
     events, group = selected.events, selected.transactions
     names = {node.name for node in nodes.walk(rule) if isinstance(node, nodes.Name)}
-    sums = {name: dataclasses.replace(events.fields[name], data=selected.summed(name)) for name in names}
+    sums = {name: dataclasses.replace(selected.column(name), data=selected.summed(name)) for name in names}
     items = _Fields(sums, events.transactions, selected.as_of, selected.zone)
     inside = group.inside & masks.mask(rule, items)
     return dataclasses.replace(selected, transactions=dataclasses.replace(group, inside=inside))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Callable
 
 import numpy as np
 
-from segdex.metrics import kernels_transactions, kernels_values
-from segdex.metrics.keys import keys_of, keys_of_floats, values_of
+from segdex.metrics import kernels_periods, kernels_transactions, kernels_values
 from segdex.metrics.select import Group, Selected
+from segdex.rules.windows import Duration
 from segdex.schema.model import Metric
-from segdex.values import clock
+from segdex.values import calendar, clock
 from segdex.values.column import MISSING, Column, Data, Floats, Ints
+from segdex.values.keys import keys_of, keys_of_floats, values_of
 
 Compute = Callable[[Selected, Metric], Data]
 
@@ -46,6 +48,15 @@ def until(values: Ints, kind: str, as_of: int, today: int) -> Floats:
     return days
 
 
+def repeated(values: Ints, kind: str, every: Duration | None, as_of: int, zone: dt.tzinfo) -> Ints:
+    """The first repetition of each date or time that is not past; as they are where they do not repeat."""
+    if every is None:
+        return values
+    if kind == "time":
+        return calendar.next_times(values, every, as_of, zone)
+    return calendar.next_dates(values, every, clock.today(as_of, zone))
+
+
 # --- numbers of items ------------------------------------------------------------------------------------------
 
 
@@ -64,7 +75,7 @@ def _rows(selected: Selected, _metric: Metric) -> Data:
 
 
 def _distinct(selected: Selected, metric: Metric) -> Data:
-    group, found = selected.rows(), np.empty(selected.groups, np.int64)
+    group, found = selected.items(metric.field or ""), np.empty(selected.groups, np.int64)
     kernels_values.distinct(group.offsets, group.inside, keys_of(_field(selected, metric)), found)
     return found
 
@@ -162,13 +173,43 @@ def _least_and_greatest(group: Group, keys: Ints) -> tuple[Ints, Ints]:
 
 
 def _days_until(selected: Selected, metric: Metric) -> Data:
-    """From the clock (dates: from today) to the nearest value not before it, else to the latest before it."""
+    """From the clock (dates: from today) to the nearest value not before it, else to the latest before it.
+
+    With ``every`` each value comes again and again, so the nearest is one of their repetitions.
+    """
     field = _field(selected, metric)
     today = clock.today(selected.as_of, selected.zone)
     group, found = selected.rows(), np.empty(selected.groups, np.int64)
     now = selected.as_of if field.type.kind == "time" else today
-    kernels_values.nearest(group.offsets, group.inside, keys_of(field), now, found)
+    moments = repeated(keys_of(field), field.type.kind, metric.every, selected.as_of, selected.zone)
+    kernels_values.nearest(group.offsets, group.inside, moments, now, found)
     return until(found, field.type.kind, selected.as_of, today)
+
+
+# --- periods ---------------------------------------------------------------------------------------------------
+
+
+def _streak(selected: Selected, metric: Metric) -> Data:
+    periods, now = _periods(selected, metric)
+    group, found = selected.transactions, np.empty(selected.groups, np.int64)
+    kernels_periods.count_back(group.offsets, group.inside, periods, now - 1, found)
+    return found
+
+
+def _active_periods(selected: Selected, metric: Metric) -> Data:
+    assert metric.of is not None
+    periods, now = _periods(selected, metric)
+    group, found = selected.transactions, np.empty(selected.groups, np.int64)
+    least = 1 if metric.least is None else metric.least
+    kernels_periods.count_full(group.offsets, group.inside, periods, now - metric.of, now - 1, least, found)
+    return found
+
+
+def _periods(selected: Selected, metric: Metric) -> tuple[Ints, int]:
+    """The period of each transaction, and the one that the clock is in, which is not complete."""
+    assert metric.period is not None
+    periods = calendar.periods(selected.transactions.time, metric.period, selected.zone)
+    return periods, calendar.current(selected.as_of, metric.period, selected.zone)
 
 
 # --- values of single rows -------------------------------------------------------------------------------------
@@ -183,7 +224,7 @@ def _last_value(selected: Selected, metric: Metric) -> Data:
 
 
 def _picked(selected: Selected, metric: Metric, latest: bool) -> Data:
-    field, group = _field(selected, metric), selected.rows()
+    field, group = _field(selected, metric), selected.items(metric.field or "")
     rows = np.empty(selected.groups, np.int64)
     kernels_values.pick(group.offsets, group.inside, group.time, keys_of(field), latest, rows)
     picked = field.take(rows).data
@@ -194,7 +235,7 @@ def _picked(selected: Selected, metric: Metric, latest: bool) -> Data:
 
 
 def _field(selected: Selected, metric: Metric) -> Column:
-    return selected.events.fields[metric.field or ""]
+    return selected.column(metric.field or "")
 
 
 def _unit(selected: Selected, metric: Metric) -> np.float64:
@@ -222,4 +263,6 @@ KINDS: dict[str, Kind] = {
     "days_since": Kind(_days_since),
     "days_until": Kind(_days_until),
     "mean_gap": Kind(_mean_gap),
+    "streak": Kind(_streak, zero=True),
+    "active_periods": Kind(_active_periods, zero=True),
 }

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from segdex.metrics import families, kernels_top
-from segdex.metrics.keys import keys_of, keys_of_floats
 from segdex.metrics.select import Selected, pairs_by_block
 from segdex.metrics.source import Source
 from segdex.metrics.streams import KINDS
 from segdex.schema.model import Metric
 from segdex.values.column import MISSING, Codes, Column, Data, Ints
 from segdex.values.family import Family
+from segdex.values.keys import keys_of, keys_of_floats
 
 Pairs: TypeAlias = tuple[Codes, npt.NDArray[np.uint32], Ints]
 """Codes, customers and keys that sort as the values do; each customer's by ascending code."""

@@ -35,7 +35,11 @@ def _settled(bound: Bound, executor: Executor) -> Iterator[str]:
     if isinstance(bound, Every) or len(executor.generation.universe) == 0:
         return
     parts = list(leaves(bound))
-    known = [leaf for leaf in parts if not any(isinstance(node, nodes.Call) for node in nodes.walk(leaf.rule))]
+    known = [
+        leaf
+        for leaf in parts
+        if not any(isinstance(node, nodes.Call | nodes.Sequence) for node in nodes.walk(leaf.rule))
+    ]
     for leaf in known:
         told = _always(leaf, executor)
         if told:

@@ -56,9 +56,9 @@ class Among:
         """The schema's time zone."""
         return self._customers.zone
 
-    def column(self, node: nodes.Name | nodes.Item | nodes.Call) -> Column:
+    def column(self, node: nodes.Reference) -> Column:
         """The values of a name, one category of a family or an inline call, one a customer."""
-        if isinstance(node, nodes.Call):
+        if isinstance(node, nodes.Call | nodes.Sequence):
             held = self._call(node)
             assert isinstance(held, Column)
             return held
@@ -74,7 +74,7 @@ class Among:
         assert isinstance(held, Family)
         return held
 
-    def _call(self, call: nodes.Call) -> Column | Family:
+    def _call(self, call: nodes.Call | nodes.Sequence) -> Column | Family:
         text = value_to_text(call)
         if text not in self._calls:
             metric = metric_of(call, self._source.catalog)

@@ -156,7 +156,7 @@ def _replaced(held: object, variable: str | None, key: nodes.Text) -> object:
             return nodes.Item(of, key)
         case nodes.Item(of, nodes.AnyCategory()) if variable is None:
             return nodes.Item(of, key)
-        case nodes.Call():
+        case nodes.Call() | nodes.Sequence():
             return held
         case nodes.Node():
             return type(held)(*(_replaced(getattr(held, name), variable, key) for name in held.__struct_fields__))

@@ -84,7 +84,7 @@ def column_of(text: str, executor: Executor) -> Column:
     if isinstance(value, nodes.Name) and kind.role == "segment":
         return _segment_column(value.name, executor)
     many = isinstance(value, nodes.Item) and not isinstance(value.key, nodes.Text)
-    if many or not isinstance(value, nodes.Name | nodes.Item | nodes.Call):
+    if many or not isinstance(value, nodes.Reference):
         raise ArgumentError(f"{text!r} is no column", allowed="a name, name['category'] or an inline call")
     return executor.customers.column(value)
 

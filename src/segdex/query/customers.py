@@ -46,7 +46,7 @@ class Customers:
         """The schema's time zone."""
         return self._generation.catalog.zone
 
-    def column(self, node: nodes.Name | nodes.Item | nodes.Call) -> Column:
+    def column(self, node: nodes.Reference) -> Column:
         """The values of a name, one category of a family or an inline call, one a customer."""
         if isinstance(node, nodes.Item):
             assert isinstance(node.key, nodes.Text)
@@ -80,7 +80,7 @@ class Customers:
         names = {name for item in items for name in self.family(item).categories.to_pylist()}
         return sorted(names, key=str.encode)
 
-    def holds(self, call: nodes.Call) -> bool:
+    def holds(self, call: nodes.Call | nodes.Sequence) -> bool:
         """Whether the values of an inline call are kept."""
         return self._calls.peek(value_to_text(call)) is not None
 
@@ -100,7 +100,7 @@ class Customers:
             value=generation.values.__getitem__,
         )
 
-    def _held(self, node: nodes.Name | nodes.Call) -> Values:
+    def _held(self, node: nodes.Name | nodes.Call | nodes.Sequence) -> Values:
         if isinstance(node, nodes.Name):
             return self._generation.values[node.name]
         text = value_to_text(node)

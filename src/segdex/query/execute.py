@@ -357,10 +357,14 @@ class _Resolved:
         """Whether anything in *bound* goes through a stream that was not gone through before."""
         return any(self._calls(leaf.rule) for leaf in leaves_of(bound) if isinstance(leaf, BoundLeaf))
 
-    def _calls(self, rule: nodes.Rule) -> list[nodes.Call]:
+    def _calls(self, rule: nodes.Rule) -> list[nodes.Call | nodes.Sequence]:
         customers, streams = self._executor.customers, self._executor.generation.catalog.fields
-        calls = [node for node in nodes.walk(rule) if isinstance(node, nodes.Call) and node.of in streams]
-        return [call for call in calls if not customers.holds(call)]
+        return [
+            node
+            for node in nodes.walk(rule)
+            if isinstance(node, nodes.Sequence) or (isinstance(node, nodes.Call) and node.of in streams)
+            if not customers.holds(node)
+        ]
 
     def _is_for_all(self, rule: nodes.Rule) -> bool:
         """Whether *rule* asks for what depends on all customers."""

@@ -108,13 +108,13 @@ def leaf_formula(rule: nodes.Rule, generation: Generation, customers: Customers)
     return Leaf(Labels(name, None, frozenset(chosen))) if chosen else NOBODY
 
 
-def references(rule: nodes.Rule) -> list[nodes.Name | nodes.Item | nodes.Call]:
-    """The names, items and calls that *rule* compares, outermost ones only."""
-    found: list[nodes.Name | nodes.Item | nodes.Call] = []
+def references(rule: nodes.Rule) -> list[nodes.Reference]:
+    """The names, items, calls and sequences that *rule* compares, outermost ones only."""
+    found: list[nodes.Reference] = []
 
     def visit(node: nodes.Node) -> None:
         for child in nodes.children(node):
-            if isinstance(child, nodes.Name | nodes.Item | nodes.Call):
+            if isinstance(child, nodes.Reference):
                 found.append(child)
             else:
                 visit(child)
@@ -200,7 +200,7 @@ def _ranged(rule: nodes.Rule, name: str, generation: Generation, customers: Cust
 
 def _is_plain(column: Column, value: nodes.Value, customers: Customers) -> bool:
     """Whether *value* is a constant that is compared with the column's physical values."""
-    if any(isinstance(node, nodes.Name | nodes.Item | nodes.Call) for node in nodes.walk(value)):
+    if any(isinstance(node, nodes.Reference) for node in nodes.walk(value)):
         return False
     # What arithmetic gives is compared with numbers of a scale as float64, in units.
     return not (isinstance(operand(value, customers), float) and column.type.scale)

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from segdex.errors import ArgumentError, RuleError
 from segdex.rules import nodes
-from segdex.rules.limits import MOST_ARGUMENTS, MOST_ITEMS, MOST_NODES, place, too_large
+from segdex.rules.limits import MOST_ARGUMENTS, MOST_ITEMS, MOST_NODES, MOST_STEPS, place, step_fault, too_large
 from segdex.rules.tokens import (
     Word,
     at,
@@ -214,6 +214,29 @@ class Builder:
         if not is_kind(word):
             raise RuleError("no kind of metric has this name", place=at(kind), found=repr(word[:40]))
         return self._call(word, kind, arguments)
+
+    def sequence(self, parts: list[Any]) -> nodes.Sequence:
+        word, *rest = parts
+        steps = tuple(each for each in rest if isinstance(each, nodes.Step))
+        named = {name: value for name, _, value in (each for each in rest if isinstance(each, tuple))}
+        if len(steps) > MOST_STEPS:
+            raise RuleError("a sequence has too many steps", place=at(word), allowed=str(MOST_STEPS))
+        for number, step in enumerate(steps):
+            fault = step_fault(number, step.negated, step.within)
+            if fault is not None:
+                raise RuleError(fault[1], place=place(*self.work.positions[id(step)]))
+        return self._grown(nodes.Sequence(steps, **named), word)
+
+    def step(self, parts: list[Any]) -> nodes.Step:
+        first = parts[0]
+        negated = first.type == "NOT"
+        stream, *rest = parts[negated:]
+        where = next((each[2] for each in rest if isinstance(each, tuple)), None)
+        within = next((duration_of(each) for each in rest if not isinstance(each, tuple)), None)
+        return self._grown(nodes.Step(name_of(stream), where, negated, within), first)
+
+    def match_on(self, parts: list[Any]) -> tuple[str, Any, Any]:
+        return "on", parts[0], name_of(parts[0])
 
     def arguments(self, parts: list[Any]) -> list[Any]:
         return parts

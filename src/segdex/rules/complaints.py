@@ -10,7 +10,7 @@ from segdex.rules.tokens import Word
 from segdex.rules.words import RESERVED
 
 _VALUE = frozenset({"NAME", "QUOTED", "NUMBER", "STRING", "MINUS", "TODAY"})
-_VALUES = _VALUE | {"_LPAR", "TRUE", "FALSE", "DATE", "TIME", "DURATION", "ANNIVERSARY", "BUCKET", "_SEQUENCE"}
+_VALUES = _VALUE | {"_LPAR", "TRUE", "FALSE", "DATE", "TIME", "DURATION", "ANNIVERSARY", "BUCKET", "SEQUENCE"}
 _RULE = _VALUE | {"NOT", "EVERYONE"}
 _RULES = _RULE | _VALUES | {"DID", "SEGMENT", "ANY"}
 _WINDOWS = frozenset({"DURATION", "DATE", "_TO", "CALENDAR", "LAST", "THIS", "PREVIOUS", "LIFETIME"})
@@ -45,6 +45,7 @@ _KEYWORDS = {
     "_WITHIN": "within", "WHERE": "where", "HAVING": "having", "EVERYONE": "everyone", "ANY": "any", "ALL": "all",
     "NONE": "none", "KNOWN": "known", "MISSING": "missing", "STARTS": "starts", "ENDS": "ends",
     "CONTAINS": "contains", "IGNORING": "ignoring", "_WITH": "with", "_CASE": "case", "_KM": "km", "_OF": "of",
+    "_THEN": "then", "_ON": "on",
     "CALENDAR": "calendar", "THIS": "this", "PREVIOUS": "previous", "LIFETIME": "lifetime",
 }  # fmt: skip
 _MEANT = {

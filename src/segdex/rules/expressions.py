@@ -146,7 +146,7 @@ class Expression:
             of: latitude and longitude in degrees.
         """
         if of is None:
-            return nodes.Soon(self.node, _duration(reach))
+            return nodes.Soon(self.node, duration(reach))
         if not isinstance(of, tuple | list) or len(of) != 2:
             raise ArgumentError("not a place", found=repr(of), allowed="(latitude, longitude)")
         latitude, longitude = of
@@ -252,10 +252,11 @@ def _arithmetic(sign: nodes.Operator, left: object, right: object) -> Expression
 
 
 def _operand(given: object) -> nodes.Value:
-    return nodes.Length(_duration(given)) if isinstance(given, str | Duration) else value_of(given)
+    return nodes.Length(duration(given)) if isinstance(given, str | Duration) else value_of(given)
 
 
-def _duration(given: object) -> Duration:
+def duration(given: object) -> Duration:
+    """*given*, a duration or its text."""
     if isinstance(given, str):
         return Duration.parse(given)
     if isinstance(given, Duration):

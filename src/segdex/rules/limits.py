@@ -25,6 +25,8 @@ MOST_ITEMS = 10_000
 
 MOST_ARGUMENTS = 24
 """Of one call, after its stream."""
+MOST_STEPS = 16
+"""Of one sequence."""
 
 Positions: TypeAlias = Mapping[int, tuple[int, int]]
 
@@ -33,8 +35,8 @@ _PLAIN_VALUES = (
     nodes.AnyCategory, nodes.Variable,
 )  # fmt: skip
 _DEEPENS = (
-    nodes.And, nodes.Or, nodes.Not, nodes.ForAny, nodes.Call, nodes.Arithmetic, nodes.Negative, nodes.Anniversary,
-    nodes.Bucket, nodes.In, nodes.Has, nodes.Near,
+    nodes.And, nodes.Or, nodes.Not, nodes.ForAny, nodes.Call, nodes.Sequence, nodes.Arithmetic, nodes.Negative,
+    nodes.Anniversary, nodes.Bucket, nodes.In, nodes.Has, nodes.Near,
 )  # fmt: skip
 
 
@@ -119,9 +121,40 @@ def _fault(node: nodes.Node, variables: frozenset[str]) -> RuleError | None:
             return unbound(name)
         case nodes.Call():
             return _call_fault(node)
+        case nodes.Sequence():
+            return _sequence_fault(node)
         case nodes.Did(call=nodes.Call(kind=kind)) if kind != "count":
             return RuleError("did asks for the kind count", found=repr(kind))
     return None
+
+
+def step_fault(number: int, negated: bool, within: Duration | None) -> tuple[str, str] | None:
+    """What is wrong with step *number* (from 0) of a sequence: the part at fault (empty: one is missing), and why."""
+    if number == 0 and negated:
+        return "not", "the first step of a sequence is something that happens, without 'not'"
+    if number == 0 and within is not None:
+        return "within", "'within' counts from the step before, so the first step has none"
+    if negated and within is None:
+        return "", "a step with 'not' needs 'within', the time in which it does not happen"
+    if within is None:
+        return None
+    if within.count == 0:
+        return "within", "'within' is longer than nothing, since a step is later than the one before it"
+    fault = duration_fault(within)
+    return None if fault is None else ("within", fault)
+
+
+def _sequence_fault(sequence: nodes.Sequence) -> RuleError | None:
+    if not 2 <= len(sequence.steps) <= MOST_STEPS:
+        return RuleError("a sequence has 2 steps or more", allowed=f"2 to {MOST_STEPS}")
+    if "" in (sequence.on, *(step.stream for step in sequence.steps)):
+        return RuleError("a name is empty")
+    for number, step in enumerate(sequence.steps):
+        fault = step_fault(number, step.negated, step.within)
+        if fault is not None:
+            return RuleError(fault[1])
+    problem = window_fault(sequence.window) if sequence.window is not None else None
+    return RuleError(problem) if problem else None
 
 
 def unbound(name: str) -> RuleError:

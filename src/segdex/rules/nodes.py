@@ -125,6 +125,29 @@ class Call(Node, frozen=True, tag="call"):
     options: dict[str, Name | Text | Number | Boolean | Length | Date] = {}
 
 
+class Step(Node, frozen=True, tag="step"):
+    """One step of a sequence: a row of *stream* that satisfies *where*; with *negated* that there is none.
+
+    It is strictly later than the step before and no later than *within* after it.
+    """
+
+    stream: Identifier
+    where: RuleNode | None = None
+    negated: bool = False
+    within: Duration | None = None
+
+
+class Sequence(Node, frozen=True, tag="sequence"):
+    """How many rows of the first step are followed by all the others: ``sequence(cart_adds then orders within 3d)``.
+
+    *on* names a field that rows of all steps have in common; *window* says when the first step happened.
+    """
+
+    steps: Annotated[tuple[Step, ...], Meta(min_length=2)]
+    on: Identifier | None = None
+    window: Window | None = None
+
+
 class Anniversary(Node, frozen=True, tag="anniversary"):
     """The next anniversary of a date attribute, on or after today."""
 
@@ -153,10 +176,12 @@ class Negative(Node, frozen=True, tag="negative"):
 
 
 Value: TypeAlias = (
-    Number | Text | Boolean | Date | Time | Today | Length | Name | Item | Call | Anniversary | Bucket | Arithmetic
-    | Negative
+    Number | Text | Boolean | Date | Time | Today | Length | Name | Item | Call | Sequence | Anniversary | Bucket
+    | Arithmetic | Negative
 )  # fmt: skip
 Constant: TypeAlias = Number | Text | Boolean | Date | Time
+Reference: TypeAlias = Name | Item | Call | Sequence
+"""What stands for a column: one value an item."""
 
 
 # --- rules -------------------------------------------------------------------------------------------------------

@@ -118,6 +118,8 @@ def _value(value: nodes.Value | nodes.AnyCategory | nodes.Variable) -> str:
             return f"{_value(value.of)}[{_value(value.key)}]"
         case nodes.Call():
             return f"{value.kind}({_arguments(value)})"
+        case nodes.Sequence():
+            return f"sequence({_sequence(value)})"
         case nodes.Anniversary():
             return f"anniversary({_value(value.of)})"
         case nodes.Bucket():
@@ -152,6 +154,19 @@ def _arguments(call: nodes.Call) -> str:
         parts.append(f"by = {name_text(call.by)}")
     parts += [f"{name} = {_value(value)}" for name, value in sorted(call.options.items())]
     return ", ".join(parts)
+
+
+def _sequence(sequence: nodes.Sequence) -> str:
+    on = f" on {name_text(sequence.on)}" if sequence.on is not None else ""
+    window = f", {sequence.window}" if sequence.window is not None else ""
+    return " then ".join(map(_step, sequence.steps)) + on + window
+
+
+def _step(step: nodes.Step) -> str:
+    text = f"not {name_text(step.stream)}" if step.negated else name_text(step.stream)
+    if step.where is not None:
+        text += f" where {_within(step.where, nodes.Or, nodes.And)}"
+    return text if step.within is None else f"{text} within {step.within}"
 
 
 def _listed(parts: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from segdex.errors import ArgumentError
 from segdex.rules import nodes
-from segdex.rules.expressions import ANY, Category, Expression, filled, string, value_of
+from segdex.rules.expressions import ANY, Category, Expression, duration, filled, string, value_of
 from segdex.rules.nodes import Rule
 from segdex.rules.windows import Duration, Window
 from segdex.rules.words import is_kind, is_option
@@ -30,6 +30,8 @@ __all__ = [
     "everyone",
     "field",
     "segment",
+    "sequence",
+    "step",
     "today",
     "value",
     "variable",
@@ -88,6 +90,36 @@ def call(kind: str, of: str, /, **parts: Any) -> Expression:
     if not isinstance(kind, str) or not is_kind(kind):
         raise ArgumentError("not a kind of metric", found=repr(kind))
     return Expression(_call(kind, of, parts))
+
+
+def step(
+    of: str, /, *, where: Rule | str | None = None, not_: bool = False, within: str | Duration | None = None
+) -> nodes.Step:
+    """One step of a `sequence`: ``step("orders", not_=True, within="3d")``.
+
+    Args:
+        of: the stream.
+        where: which of its rows, a rule over its fields or the text of one.
+        not_: that no such row comes, instead of one.
+        within: how long after the step before, such as ``"3d"``.
+    """
+    rule = None if where is None else _read(where)
+    return nodes.Step(filled(of), rule, bool(not_), None if within is None else duration(within))
+
+
+def sequence(
+    first: nodes.Step | str, /, *then: nodes.Step | str, on: str | None = None, window: Window | str | None = None
+) -> Expression:
+    """How many rows of the first step are followed by the others: ``sequence("cart_adds", "orders", on="product_id")``.
+
+    Args:
+        first: what happens first; a name is that of a stream.
+        then: the steps that follow, see `step`.
+        on: a field that the rows of all steps have in common.
+        window: when the first step happened, as in a rule: ``"30d"``.
+    """
+    steps = tuple(each if isinstance(each, nodes.Step) else nodes.Step(filled(each)) for each in (first, *then))
+    return Expression(nodes.Sequence(steps, None if on is None else filled(on), _window(window)))
 
 
 def did(of: str, /, **parts: Any) -> nodes.Did:

@@ -97,6 +97,8 @@ def _value(value: nodes.Value) -> str:
             return f"{_value(value.of)}[{_key(value.key)}]"
         case nodes.Call():
             return f"segdex.call({_listed([repr(value.kind), *_arguments(value)])})"
+        case nodes.Sequence():
+            return _sequence(value)
         case nodes.Anniversary():
             return f"segdex.anniversary({value.of.name!r})"
         case nodes.Bucket():
@@ -172,6 +174,26 @@ def _arguments(call: nodes.Call) -> list[str]:
     for name in sorted(call.options):
         parts[f"{name}_" if keyword.iskeyword(name) else name] = _plain(call.options[name])
     return [repr(call.of), *(f"{name}={part}" for name, part in parts.items() if part is not None)]
+
+
+def _sequence(sequence: nodes.Sequence) -> str:
+    parts = [_step(step) for step in sequence.steps]
+    if sequence.on is not None:
+        parts.append(f"on={sequence.on!r}")
+    if sequence.window is not None:
+        parts.append(f"window={str(sequence.window)!r}")
+    return f"segdex.sequence({_listed(parts)})"
+
+
+def _step(step: nodes.Step) -> str:
+    parts = [repr(step.stream)]
+    if step.where is not None:
+        parts.append(f"where={_rule(step.where)}")
+    if step.negated:
+        parts.append("not_=True")
+    if step.within is not None:
+        parts.append(f"within={str(step.within)!r}")
+    return parts[0] if len(parts) == 1 else f"segdex.step({_listed(parts)})"
 
 
 def _listed(parts: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from lark import Lark, Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-from segdex.errors import ArgumentError, RuleError, RuleLimitError
+from segdex.errors import ArgumentError, RuleLimitError
 from segdex.rules import limits
 from segdex.rules.builder import Builder
 from segdex.rules.complaints import bad_character, unexpected
@@ -100,8 +100,6 @@ def _read(text: str, start: str) -> Any:
                 _check_depth(depth, token)
             elif token.type == "_RPAR":
                 depth -= 1
-            elif token.type == "_SEQUENCE":
-                raise RuleError("sequence is not supported in this version yet", place=_at(token))
             session.feed_token(token)
             before = token
         built = session.feed_eof(before)

@@ -75,7 +75,7 @@ def _faults(spot: Spot) -> Fault:
     """Errors about the keys of what is declared at *spot*."""
 
     def fault(key: str, problem: str, **parts: str | None) -> SchemaError:
-        keys = [int(each) if each.isdecimal() else each for each in key.split(".")] if key else []
+        keys = [int(each) if each.isdigit() else each for each in key.split(".") if each]
         return spot.at(*keys).fault(problem, **parts)
 
     return fault
@@ -145,6 +145,8 @@ class _Rules:
             if part is not None and part.stream is not None:
                 self._rule(part.where, self._catalog.rows(part.stream), inside.at("where"))
                 self._rule(part.having, self._catalog.transactions(part.stream), inside.at("having"))
+        for number, step in enumerate(metric.steps or ()):
+            self._rule(step.where, self._catalog.rows(step.stream), spot.at("steps", number, "where"))
         for number, term in enumerate(metric.terms or ()):
             self._rule(term.where, self._catalog.rows(term.stream), spot.at("terms", number, "where"))
         if metric.formula is None:
@@ -189,7 +191,7 @@ def _names(node: nodes.Node) -> set[str]:
         current = stack.pop()
         if isinstance(current, nodes.Name | nodes.Segment):
             found.add(current.name)
-        elif not isinstance(current, nodes.Call):
+        elif not isinstance(current, nodes.Call | nodes.Sequence):
             stack.extend(nodes.children(current))
     return found
 

@@ -6,15 +6,16 @@ from typing import Any, get_args
 
 from segdex.errors import RuleError, listed, nearest
 from segdex.rules import nodes
+from segdex.rules.printer import value_to_text
 from segdex.rules.windows import Lifetime
 from segdex.schema.catalog import Catalog
 from segdex.schema.kinds import KINDS, LATER, MODEL, NOT_INLINE, OPTIONS, keys_of
 from segdex.schema.metrics import Fault, check_metric
-from segdex.schema.model import Metric, MetricKind
+from segdex.schema.model import Metric, MetricKind, Step
 from segdex.schema.place import Positions, later
 
-_WORDS = {"count": ("rows", "transactions"), "from": ("first", "last")}
-_VALUES = dict.fromkeys(MODEL, "a number") | {"per": "a duration such as 1w", "end": "a date such as 2025-12-31"}
+_WORDS = {"count": ("rows", "transactions"), "from": ("first", "last"), "period": ("d", "w", "mo")}
+_WHOLE = ("of", "least")
 _INLINE = tuple(kind for kind in get_args(MetricKind) if kind not in NOT_INLINE)
 
 
@@ -24,7 +25,7 @@ def position(node: nodes.Node, positions: Positions | None) -> str | None:
     return None if at is None else f"line {at[0]}, column {at[1]}"
 
 
-def metric_of(call: nodes.Call, catalog: Catalog, positions: Positions | None = None) -> Metric:
+def metric_of(call: nodes.Call | nodes.Sequence, catalog: Catalog, positions: Positions | None = None) -> Metric:
     """The metric that an inline call stands for; ``did`` is a count.
 
     The call's ``where`` and ``having`` are taken as they are: `segdex.schema.check.check_rule` has checked them with
@@ -33,6 +34,8 @@ def metric_of(call: nodes.Call, catalog: Catalog, positions: Positions | None = 
     Raises:
         RuleError: the kind, the stream, a field, a window or an option is wrong.
     """
+    if isinstance(call, nodes.Sequence):
+        return _sequence(call, catalog, positions)
     place = position(call, positions)
 
     def fault(_key: str, problem: str, **parts: str | None) -> RuleError:
@@ -44,6 +47,20 @@ def metric_of(call: nodes.Call, catalog: Catalog, positions: Positions | None = 
     keys |= _subject(call, kind, catalog, fault)
     keys |= _options(call, kind, fault)
     metric = Metric(window=call.window or Lifetime(), **keys)
+    check_metric(metric, catalog, fault)
+    return metric
+
+
+def _sequence(sequence: nodes.Sequence, catalog: Catalog, positions: Positions | None) -> Metric:
+    def fault(key: str, problem: str, **parts: str | None) -> RuleError:
+        _, _, number = key.removesuffix(".stream").rpartition("steps.")
+        node: nodes.Node = sequence.steps[int(number)] if number.isdigit() else sequence
+        return RuleError(f"sequence(…): {problem}", place=position(node, positions), **parts)
+
+    steps = tuple(
+        Step(stream=step.stream, where=step.where, negated=step.negated, within=step.within) for step in sequence.steps
+    )
+    metric = Metric(kind="sequence", steps=steps, on=sequence.on, window=sequence.window or Lifetime())
     check_metric(metric, catalog, fault)
     return metric
 
@@ -86,29 +103,28 @@ def _options(call: nodes.Call, kind: str, fault: Fault) -> dict[str, Any]:
         if key not in allowed:
             takes = ", ".join(allowed) if allowed else "none"
             raise fault(key, f"unknown option {key!r}", allowed=takes, hint=nearest(key, allowed))
-        if key == "every":
-            raise fault(key, later("the option 'every'"))
-        if key in _VALUES:
-            found[key] = _value(key, value, fault)
-            continue
-        text = value.name if isinstance(value, nodes.Name) else value.value
-        words = _WORDS.get(key)
-        if not isinstance(text, str) or (words is not None and text not in words):
-            wanted = " or ".join(map(repr, words)) if words is not None else "the name of a field"
-            raise fault(key, f"the option {key!r} has the wrong value", found=repr(str(text)), allowed=wanted)
-        found["start" if key == "from" else key] = text
+        wanted, setting = _setting(key, value)
+        if setting is None:
+            found_text = repr(value_to_text(value) if not isinstance(value, nodes.Text) else value.value)
+            raise fault(key, f"the option {key!r} has the wrong value", found=found_text, allowed=wanted)
+        found["start" if key == "from" else key] = setting
     return found
 
 
-def _value(key: str, value: nodes.Node, fault: Fault) -> Any:
-    """The value of an option that is no text."""
-    match value:
-        case nodes.Number(number) if key in MODEL:
-            return float(number)
-        case nodes.Length(duration) if key == "per":
-            return duration
-        case nodes.Date(day) if key == "end":
-            return day
-    held = value.name if isinstance(value, nodes.Name) else getattr(value, "value", None)
-    problem = f"the option {key!r} has the wrong value"
-    raise fault(key, problem, found=repr(str(held)), allowed=_VALUES[key])
+def _setting(key: str, value: nodes.Value) -> tuple[str, Any]:
+    """What the option *key* may be, in words, and what *value* says; None where it may not be that."""
+    if key in MODEL:
+        return "a number", float(value.value) if isinstance(value, nodes.Number) else None
+    if key in _WHOLE:
+        whole = isinstance(value, nodes.Number) and value.value == value.value.to_integral_value()
+        return "a whole number", int(value.value) if whole else None  # type: ignore[union-attr, arg-type]
+    if key in ("every", "per"):
+        example = "1y" if key == "every" else "1w"
+        return f"a duration such as {example}", value.value if isinstance(value, nodes.Length) else None
+    if key == "end":
+        return "a date such as 2025-12-31", value.value if isinstance(value, nodes.Date) else None
+    text = value.name if isinstance(value, nodes.Name) else value.value if isinstance(value, nodes.Text) else None
+    words = _WORDS.get(key)
+    if words is None:
+        return "the name of a field", text
+    return " or ".join(map(repr, words)), text if text in words else None

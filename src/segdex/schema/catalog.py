@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from segdex.forks import Once
 from segdex.schema import kinds
 from segdex.schema.labels import label_types
-from segdex.schema.model import Metric, Schema
+from segdex.schema.model import DURATION, Gap, Metric, Schema
 from segdex.schema.types import ValueType
 
 
@@ -68,7 +68,13 @@ class Catalog:
 
     def metric_type(self, metric: Metric) -> ValueType:
         """The type of a metric that was declared here or came from `segdex.schema.calls.metric_of`."""
-        return kinds.metric_type(metric, self.schema.metrics, self.fields)
+        return kinds.metric_type(metric, self.schema.metrics, {name: self.measured(name) for name in self.fields})
+
+    def measured(self, stream: str) -> Mapping[str, ValueType]:
+        """What a metric over *stream* may be about: its fields, and of sessions how long they are."""
+        if isinstance(self.schema.streams[stream].unit, Gap):
+            return {**self.fields[stream], DURATION: ValueType("number", role="field")}
+        return self.fields[stream]
 
     @Once
     def _customers(self) -> Names:
@@ -86,7 +92,7 @@ class Catalog:
         stream = self.schema.streams[name]
         summed = {
             field: kind
-            for field, kind in self.fields[name].items()
-            if kind.numeric and not (stream.unit is not None and stream.fields[field].per == "row")
+            for field, kind in self.measured(name).items()
+            if kind.numeric and not (stream.unit is not None and field in stream.per_row)
         }
         return Names(f"numbers of a transaction of stream {name!r}", summed, name)

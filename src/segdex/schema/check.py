@@ -217,6 +217,8 @@ class _Checker:
                 return self._item(value)
             case nodes.Call():
                 return self._call_value(value)
+            case nodes.Sequence():
+                return self._sequence(value)
             case nodes.Arithmetic():
                 return self._arithmetic(value)
             case nodes.Negative(inner):
@@ -250,6 +252,8 @@ class _Checker:
             )
         elif name in self._catalog.types and self._scope.stream is not None:
             hint = f"{name!r} is declared for customers; a where or having asks about {self._scope.place}"
+        elif self._scope.stream is not None and name in self._catalog.measured(self._scope.stream):
+            hint = f"sessions have a {name}, rows have none: ask for it in a having"
         else:
             hint = nearest(name, names) or otherwise
         return self.fault(node, f"unknown name {name!r}", allowed=f"{self._scope.place}: {listed(names)}", hint=hint)
@@ -293,6 +297,14 @@ class _Checker:
                 self._inside(call.where, self._catalog.rows(metric.stream))
             if call.having is not None:
                 self._inside(call.having, self._catalog.transactions(metric.stream))
+        return self._catalog.metric_type(metric)
+
+    def _sequence(self, sequence: nodes.Sequence) -> ValueType:
+        self._customers_only(sequence, "sequence(…)")
+        metric = metric_of(sequence, self._catalog, self._positions)
+        for step in sequence.steps:
+            if step.where is not None:
+                self._inside(step.where, self._catalog.rows(step.stream))
         return self._catalog.metric_type(metric)
 
     def _inside(self, rule: nodes.Rule, scope: Scope) -> None:

@@ -31,6 +31,7 @@ from segdex.schema.model import (
     Metric,
     RuleField,
     Schema,
+    Step,
     TimeColumn,
 )
 from segdex.schema.place import Spot, later, shown
@@ -39,7 +40,7 @@ LONGEST_NAME = 1024
 """Characters of a declared name."""
 
 # What a bare string in place of a table stands for: the one key that it gives.
-_SHORT: dict[type[Declared], str] = {Field: "type", TimeColumn: "column"}
+_SHORT: dict[type[Declared], str] = {Field: "type", TimeColumn: "column", Step: "stream"}
 _PROSE = frozenset({"title", "description", "owner", "order"})
 _SCALARS: dict[Any, Reader] = {
     str: forms.text, bool: forms.flag, int: forms.whole, float: forms.real, Decimal: forms.exact,
@@ -87,8 +88,6 @@ def _reader(hint: Any) -> Reader:
         return _UNIONS[_members(hint)]
     if _members(hint) == {str, Gap}:
         return _unit
-    if hint is object:
-        return lambda value, _: value
     (only,) = _members(hint)
     return _reader(only)
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 
 from segdex.errors import listed, nearest
-from segdex.schema.model import Field, Lookup, Schema, Stream
+from segdex.schema.model import DURATION, Field, Gap, Lookup, Schema, Stream
 from segdex.schema.place import Spot, later, shown
 from segdex.schema.types import Role, ValueType
 
@@ -56,6 +56,20 @@ def check_fields(schema: Schema, root: Spot) -> None:
         _each(stream.fields, "stream", root.at("streams", name, "fields"))
         if stream.time is not None and stream.time.zone is not None:
             zone_of(stream.time.zone, root.at("streams", name, "time", "zone"))
+        if isinstance(stream.unit, Gap):
+            _sessions(stream, stream.unit, root.at("streams", name))
+
+
+def _sessions(stream: Stream, unit: Gap, spot: Spot) -> None:
+    """Check a unit that is made of gaps of time."""
+    if stream.time is None:
+        raise spot.at("unit").fault("sessions need a stream with a time", hint="declare 'time'")
+    if unit.gap.fixed_microseconds is None:
+        allowed = "min, h, d, w"
+        raise spot.at("unit", "gap").fault("a gap has a fixed length", found=str(unit.gap), allowed=allowed)
+    if DURATION in stream.fields:
+        problem = f"sessions have a field {DURATION!r} of their own, their length in minutes"
+        raise spot.at("fields", DURATION).fault(problem, hint="give the field another name, with column = ...")
 
 
 def stream_types(schema: Schema, root: Spot) -> dict[str, dict[str, ValueType]]:

@@ -120,3 +120,9 @@ def _check_order(op: nodes.Comparison, left: Operand, right: Operand) -> None:
     text = other.node.value.lower() if value.type.fold else other.node.value
     if text not in order:
         raise Misfit("a value outside the order", found=repr(other.node.value), allowed=" < ".join(order))
+
+
+def alike(left: ValueType, right: ValueType) -> bool:
+    """Whether values of two fields may be equal; ids are strings or integers, which only the data says."""
+    groups = {_CLASSES[left.kind], _CLASSES[right.kind]}
+    return len(groups) == 1 or ("id" in groups and groups <= {"id", "text", "number"})

@@ -19,6 +19,8 @@ Fields: TypeAlias = Mapping[str, ValueType]
 NUMBERS: tuple[Kind, ...] = ("number", "integer")
 MOMENTS: tuple[Kind, ...] = ("date", "time")
 VALUES: tuple[Kind, ...] = ("category", "text", "id", "number", "integer", "bool", "date", "time")
+COMMON: tuple[Kind, ...] = ("id", "category", "text", "integer", "bool", "date")
+"""What rows of several streams may have in common."""
 
 _ROWS = ("window", "where", "having")
 _FAMILY = (*_ROWS, "by")
@@ -68,6 +70,9 @@ KINDS: dict[str, tuple[Form, ...]] = {
     "years_since": (Form(("attribute",), (), "integer", ("date",)),),
     "mean_gap": (Form(("stream",), _FAMILY, "number", timed=True),),
     "share": (Form(("stream",), (*_ROWS, "by", "weight", "count"), "number"),),
+    "streak": (Form(("stream", "period"), _FAMILY, "integer", timed=True),),
+    "active_periods": (Form(("stream", "period", "of"), (*_FAMILY, "least"), "integer", timed=True),),
+    "sequence": (Form(("steps",), ("on", "window"), "integer"),),
     "ratio": (Form(("numerator", "denominator"), ("window", "by", "matched"), "number"),),
     "p_alive": (Form(("stream",), ("where", "having", "per", *MODEL, "end"), "number", timed=True),),
     "top": (
@@ -84,7 +89,7 @@ LATER: frozenset[str] = frozenset(get_args(MetricKind)) - KINDS.keys()
 NOT_INLINE = frozenset({"ratio", "score", "formula"})
 """Kinds that are declared in a schema only; a rule has arithmetic instead."""
 
-OPTIONS = ("weight", "count", "from", "every", "per", *MODEL, "end")
+OPTIONS = ("weight", "count", "from", "every", "period", "of", "least", "per", *MODEL, "end")
 """Keys that an inline call writes as ``name = value``."""
 
 _DEFAULTS = {field.encode_name: field.default for field in msgspec.structs.fields(Metric) if not field.required}

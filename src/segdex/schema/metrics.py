@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from segdex.errors import SegdexError, listed, nearest
-from segdex.rules.windows import Last, Lifetime, Window, window_fault
+from segdex.rules.limits import MOST_STEPS, step_fault
+from segdex.rules.windows import Lifetime, Window, window_fault
 from segdex.schema.catalog import Catalog
 from segdex.schema.families import categories_of
-from segdex.schema.kinds import KINDS, MODEL, NUMBERS, Form, form_of, given, keys_of
+from segdex.schema.fits import alike
+from segdex.schema.kinds import COMMON, KINDS, MODEL, NUMBERS, Form, form_of, given, keys_of
 from segdex.schema.model import Metric, Part, Term
-from segdex.schema.place import later
 from segdex.schema.types import Kind, ValueType
 
 MOST_DIGITS = 15
@@ -18,6 +19,10 @@ MOST_DIGITS = 15
 
 Fault = Callable[..., SegdexError]
 """Makes the error for one key: ``fault(key, problem, found=…, allowed=…, hint=…)``."""
+
+MOST_PERIODS = 10_000
+"""Periods that are looked back upon."""
+MOST_LEAST = 1_000_000
 
 
 def check_metric(metric: Metric, catalog: Catalog, fault: Fault) -> None:
@@ -33,6 +38,12 @@ def check_metric(metric: Metric, catalog: Catalog, fault: Fault) -> None:
     if metric.attribute is not None:
         attributes = {name: kind for name, kind in catalog.types.items() if kind.role == "attribute"}
         _typed("attribute", metric.attribute, attributes, form.accepts, "an attribute", fault)
+    if metric.every is not None:
+        _every(metric, catalog, fault)
+    if metric.period is not None:
+        _periods(metric, fault)
+    if metric.kind == "sequence":
+        _sequence(metric, catalog, fault)
     if metric.kind == "share":
         _share(metric, fault)
     if metric.kind == "ratio":
@@ -58,15 +69,11 @@ def _keys(metric: Metric, fault: Fault) -> Form:
         if key not in have:
             ways = " or ".join(" and ".join(each.needs) for each in KINDS[metric.kind])
             raise fault("", f"the kind {metric.kind!r} needs {key!r}", allowed=ways)
-    if "every" in have:
-        raise fault("every", later("'every'"))
     return form
 
 
 def _window(window: Window, fault: Fault) -> None:
-    """Refuse windows that are empty, or that this version does not know."""
-    if isinstance(window, Last):
-        raise fault("window", later("a window of the last transactions"))
+    """Refuse windows that are empty."""
     problem = window_fault(window)
     if problem is not None:
         raise fault("window", problem)
@@ -74,7 +81,8 @@ def _window(window: Window, fault: Fault) -> None:
 
 def _stream(name: str, metric: Metric, form: Form, catalog: Catalog, fault: Fault) -> None:
     """Check the stream and every key that names one of its fields."""
-    fields = _known_stream("stream", name, catalog, fault)
+    _known_stream("stream", name, catalog, fault)
+    fields = dict(catalog.measured(name))
     if catalog.schema.streams[name].time is None:
         if form.timed:
             raise fault("stream", f"the kind {metric.kind!r} needs a stream with a time", found=repr(name))
@@ -214,3 +222,53 @@ def _p_alive(metric: Metric, fault: Fault) -> None:
     fixed = None if metric.per is None else metric.per.fixed_microseconds
     if metric.per is not None and not fixed:
         raise fault("per", "not a fixed length of time", found=str(metric.per), allowed="such as 1d, 1w or 36h")
+
+
+# --- time that repeats -------------------------------------------------------------------------------------------
+
+
+def _every(metric: Metric, catalog: Catalog, fault: Fault) -> None:
+    """How often a date or time comes again."""
+    assert metric.every is not None
+    if metric.every.count == 0:
+        raise fault(
+            "every", "what repeats at once never goes by", found=str(metric.every), allowed="a duration above 0"
+        )
+    if metric.stream is not None:
+        repeated = catalog.fields[metric.stream][metric.field or ""]
+    else:
+        repeated = catalog.types[metric.attribute or ""]
+    if repeated.kind == "date" and metric.every.unit in ("h", "min"):
+        raise fault("every", "a date moves by whole days", found=str(metric.every), allowed="d, w, mo, y")
+
+
+def _periods(metric: Metric, fault: Fault) -> None:
+    for key, number, most in (("of", metric.of, MOST_PERIODS), ("least", metric.least, MOST_LEAST)):
+        if number is not None and not 1 <= number <= most:
+            raise fault(key, "out of range", found=str(number), allowed=f"1 to {most:,}")
+
+
+# --- sequences ---------------------------------------------------------------------------------------------------
+
+
+def _sequence(metric: Metric, catalog: Catalog, fault: Fault) -> None:
+    """Check the steps, and that what their rows have in common compares."""
+    steps = metric.steps or ()
+    if not 2 <= len(steps) <= MOST_STEPS:
+        raise fault("steps", "a sequence has 2 steps or more", found=str(len(steps)), allowed=f"2 to {MOST_STEPS}")
+    shared: list[tuple[str, ValueType]] = []
+    for number, step in enumerate(steps):
+        at = f"steps.{number}"
+        wrong = step_fault(number, step.negated, step.within)
+        if wrong is not None:
+            raise fault(f"{at}.{wrong[0]}", wrong[1])
+        fields = _known_stream(f"{at}.stream", step.stream, catalog, fault)
+        if catalog.schema.streams[step.stream].time is None:
+            raise fault(f"{at}.stream", "a step needs a stream with a time", found=repr(step.stream))
+        if metric.on is not None:
+            _typed("on", metric.on, fields, COMMON, f"a field of stream {step.stream!r}", fault)
+            shared.append((step.stream, fields[metric.on]))
+    for stream, each in shared[1:]:
+        if not alike(shared[0][1], each):
+            found = f"{shared[0][1].kind} in {shared[0][0]!r}, {each.kind} in {stream!r}"
+            raise fault("on", f"{metric.on!r} does not compare", found=found, allowed="fields of one type")

@@ -29,6 +29,9 @@ RuleField: TypeAlias = RuleNode | str
 FormulaField: TypeAlias = Value | str
 Edge: TypeAlias = Decimal | dt.date | dt.datetime
 
+DURATION = "duration"
+"""The field of sessions that holds their length in minutes; rows have none."""
+
 
 class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Base of everything that is declared: an unknown key is an error."""
@@ -102,6 +105,11 @@ class Stream(Declared, frozen=True, kw_only=True):
     retain: Duration | None = None
     fields: dict[str, Field] = {}
 
+    @property
+    def per_row(self) -> frozenset[str]:
+        """The fields that are not summed over a transaction."""
+        return frozenset(name for name, field in self.fields.items() if field.per == "row")
+
 
 class Part(Declared, frozen=True, kw_only=True):
     """One side of a ratio."""
@@ -118,6 +126,15 @@ class Term(Declared, frozen=True, kw_only=True):
     points: Decimal
     where: RuleField | None = None
     by: str | None = None
+
+
+class Step(Declared, frozen=True, kw_only=True):
+    """One step of a sequence; with *negated* (``not = true``) that no such row comes *within* that time."""
+
+    stream: str
+    where: RuleField | None = None
+    negated: bool = msgspec.field(default=False, name="not")
+    within: Duration | None = None
 
 
 class Metric(Declared, frozen=True, kw_only=True):
@@ -145,7 +162,7 @@ class Metric(Declared, frozen=True, kw_only=True):
     of: int | None = None
     least: int | None = None
     period: Literal["d", "w", "mo"] | None = None
-    steps: tuple[dict[str, object], ...] | None = None
+    steps: tuple[Step, ...] | None = None
     on: str | None = None
     per: Duration | None = None
     r: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from segdex.schema.model import Customers, Gap, Schema, Stream
+from segdex.schema.model import Customers, Schema, Stream
 from segdex.schema.place import Spot, later
 
 _CUSTOMERS = ("version", "name", "priority")
@@ -39,5 +39,3 @@ def _stream(stream: Stream, spot: Spot) -> Iterator[tuple[Spot, str]]:
     for key in _STREAM:
         if getattr(stream, key) is not None:
             yield spot.at(key), f"{key!r} of a stream"
-    if isinstance(stream.unit, Gap):
-        yield spot.at("unit"), "a unit by gaps of time"

@@ -94,6 +94,13 @@ class Column:
         picked[indices < 0] = missing_of(self.data.dtype)
         return dataclasses.replace(self, data=picked)
 
+    def slice(self, start: int, end: int) -> Column:
+        """The items *start* to *end* - 1; nothing is copied."""
+        if self.offsets is None:
+            return dataclasses.replace(self, data=self.data[start:end])
+        first, last = int(self.offsets[start]), int(self.offsets[end])
+        return dataclasses.replace(self, data=self.data[first:last], offsets=self.offsets[start : end + 1] - first)
+
     def _take_tags(self, offsets: Ints, indices: Ints) -> Column:
         # The item after the last one stands for the missing: one code -1.
         data, offsets = np.append(self.data, np.int32(-1)), np.append(offsets, len(self.data) + 1)

@@ -27,6 +27,6 @@ class Items(Protocol):
         """The schema's time zone."""
         ...
 
-    def column(self, node: nodes.Name | nodes.Item | nodes.Call) -> Column:
+    def column(self, node: nodes.Reference) -> Column:
         """The values that a name, one category of a family or an inline call stands for."""
         ...

@@ -51,7 +51,7 @@ def operand(value: nodes.Value, items: Items) -> Column | Constant:
             return Day(clock.today(items.as_of, items.zone))
         case nodes.Time(time):
             return Moment(clock.to_microseconds(time))
-        case nodes.Name() | nodes.Item() | nodes.Call():
+        case nodes.Name() | nodes.Item() | nodes.Call() | nodes.Sequence():
             return items.column(value)
         case nodes.Negative(inner):
             return _negated(operand(inner, items))
