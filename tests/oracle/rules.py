@@ -1,7 +1,7 @@
 """What a rule means for one item, in plain Python: the oracle of every faster way to evaluate it.
 
 An item is a dictionary from names to values: None (missing), int, Decimal (numbers with a scale), float, bool, str,
-frozenset (tags), date, aware datetime, and for families a `Family`. Nothing of segdex but the nodes is used.
+frozenset (tags), date, aware datetime, and for families a `Family`; ``key`` is the customer's key. Nothing of segdex but the nodes is used.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import xxhash
 
 from segdex.rules import nodes
 
@@ -67,6 +69,9 @@ def holds(rule: nodes.Rule, item: Mapping[str, Any], world: World, chosen: str |
             return _compare(op, left, right, item, world, chosen)
         case nodes.Between(value, low, high):
             return _compare(">=", value, low, item, world, chosen) and _compare("<=", value, high, item, world, chosen)
+        case nodes.Soon(value, within):
+            day = _local_date(evaluate(value, item, world, chosen), world)
+            return day is not None and world.today <= day <= move(world.today, within.count, within.unit)
         case nodes.In(value, values, negated):
             if evaluate(value, item, world, chosen) is None:
                 return False
@@ -103,6 +108,11 @@ def evaluate(value: nodes.Value, item: Mapping[str, Any], world: World, chosen: 
             return item[name].values.get(category, item[name].rest)
         case nodes.Item(nodes.Name(name), _):
             return item[name].values.get(chosen, item[name].rest)
+        case nodes.Anniversary(nodes.Name(name)):
+            day = _local_date(item[name], world)
+            return None if day is None else _next_anniversary(day, world.today)
+        case nodes.Bucket(salt, count):
+            return xxhash.xxh3_64_intdigest(f"{salt}\0{item['key']}".encode()) % count
         case nodes.Negative(inner):
             return evaluate(nodes.Arithmetic("-", nodes.Number(Decimal(0)), inner), item, world, chosen)
         case nodes.Arithmetic(op, left, nodes.Length(duration)):
@@ -121,6 +131,20 @@ def move(day: dt.date, count: int, unit: str) -> dt.date:
     months = day.year * 12 + day.month - 1 + count * (12 if unit == "y" else 1)
     year, month = divmod(months, 12)
     return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def _local_date(moment: dt.date | None, world: World) -> dt.date | None:
+    return moment.astimezone(world.zone).date() if isinstance(moment, dt.datetime) else moment
+
+
+def _next_anniversary(day: dt.date, today: dt.date) -> dt.date:
+    """The first day from today on with the month and day of *day*; 28 February where there is no 29th."""
+    while True:
+        if (today.month, today.day) == (day.month, day.day):
+            return today
+        if (day.month, day.day, today.month, today.day) == (2, 29, 2, 28) and not calendar.isleap(today.year):
+            return today
+        today += dt.timedelta(days=1)
 
 
 def _calculate(op: str, a: float, b: float) -> float | None:

@@ -265,9 +265,6 @@ LATER: list[tuple[str, Any, str]] = [
     ("segments.x", {"where": "sequence(orders then emails, 30d) >= 1"}, "segments.x.where"),
     ("segments.x", {"where": "top(orders, by = department) = 'a'"}, "segments.x.where, line 1, column 1"),
     ("segments.x", {"where": "count(orders, last 10) > 1"}, "segments.x.where, line 1, column 1"),
-    ("segments.x", {"where": "bucket('a', 100) < 10"}, "segments.x.where, line 1, column 1"),
-    ("segments.x", {"where": "anniversary(birth_date) within 7d"}, "segments.x.where, line 1, column 1"),
-    ("segments.x", {"where": "birth_date within 7d"}, "segments.x.where, line 1, column 1"),
     ("segments.x", {"where": "country within 25 km of (12.97, 77.59)"}, "segments.x.where, line 1, column 1"),
 ]
 

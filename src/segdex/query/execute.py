@@ -266,14 +266,9 @@ class Executor:
 
     def for_any(self, bound: ForAny) -> tuple[Mask, str]:
         """The union over categories; a comparison of one family with constants looks at all pairs at once."""
-        items = [node for node in nodes.walk(bound.rule) if isinstance(node, nodes.Item)]
         if bound.variable is None and len(references(bound.rule)) == 1:
             return leaf_mask(bound.rule, self.generation, self.customers)
-        key = nodes.AnyCategory if bound.variable is None else nodes.Variable
-        ranged = [item for item in items if isinstance(item.key, key)]
-        if bound.variable is not None:
-            ranged = [item for item in ranged if item.key == nodes.Variable(bound.variable)]
-        categories = self.customers.categories(ranged)
+        categories = self.categories_of(bound.rule, bound.variable)
         combinations = len(categories) * self._combinations(bound.rule)
         if combinations > MOST_COMBINATIONS:
             raise LimitError(
@@ -288,14 +283,18 @@ class Executor:
             found |= hot.to_mask(self.members(part), self.generation.count)
         return found, "categories"
 
+    def categories_of(self, rule: nodes.Rule, variable: str | None) -> list[str]:
+        """What *variable*, or with None every ``[any]``, ranges over in *rule*: the categories of the families there."""
+        chosen = nodes.AnyCategory() if variable is None else nodes.Variable(variable)
+        items = [node for node in nodes.walk(rule) if isinstance(node, nodes.Item) and node.key == chosen]
+        return self.customers.categories(items)
+
     def _combinations(self, rule: nodes.Node) -> int:
         """How often the innermost rule is asked for each time that *rule* is."""
         inner = max((self._combinations(child) for child in nodes.children(rule)), default=1)
         if not isinstance(rule, nodes.ForAny):
             return inner
-        chosen = nodes.Variable(rule.variable)
-        items = [node for node in nodes.walk(rule.rule) if isinstance(node, nodes.Item) and node.key == chosen]
-        return inner * max(len(self.customers.categories(items)), 1)
+        return inner * max(len(self.categories_of(rule.rule, rule.variable)), 1)
 
 
 class _Resolved:
