@@ -229,8 +229,8 @@ class Index:
 
         Args:
             rule: text or `Rule`.
-            columns: names, ``family['category']``, inline calls, ``bucket('salt', 100)`` or ``anniversary(name)``, beside
-                the key. An attribute that is named like the key is titled by its name in double quotes.
+            columns: names, ``family['category']``, inline calls, buckets and anniversaries, beside the key. An
+                attribute that is named like the key is titled by its name in double quotes.
             limit: at most so many members.
             order_by: a column to order by, missing values last; default: by dense id, which is the order of
                 keys only where customers are numbered by them.

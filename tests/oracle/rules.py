@@ -1,7 +1,8 @@
 """What a rule means for one item, in plain Python: the oracle of every faster way to evaluate it.
 
 An item is a dictionary from names to values: None (missing), int, Decimal (numbers with a scale), float, bool, str,
-frozenset (tags), date, aware datetime, and for families a `Family`; ``key`` is the customer's key. Nothing of segdex but the nodes is used.
+frozenset (tags), date, aware datetime, and for families a `Family`; ``key`` is the customer's key. Nothing of segdex
+but the nodes is used.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ SCHEMA: dict[str, Any] = {
             "renews": "date", "seen": "time", "left": "time", "city": "category", "town": "text",
             "income": {"type": "category", "order": list(plain.ORDER)},
             "wealth": {"type": "category", "order": list(plain.ORDER)}, "consent": "bool", "tags": "tags",
-            "account": "id", "code": "id", "tier": {"type": "category", "order": ["Low", "High"], "fold": "lower"},
+            "account": "id", "code": "id", "tier": {"type": "category", "order": ["low", "high"], "fold": "lower"},
             "marks": {"type": "tags", "fold": "lower"}, "id": {"type": "category", "column": "city"},
             'odd "name"': {"type": "integer", "column": "points"},
         },
@@ -171,7 +171,8 @@ def build(people: list[dict[str, Any]]) -> segdex.Index:
 def selected(index: segdex.Index, sql: Any, zone: str = "Asia/Tokyo") -> list[int]:
     """What DuckDB finds, in a session whose time zone is that of nobody."""
     members = index.members("everyone", columns=sql.columns, suppression=False).read_all()
-    with duckdb.connect(config={"TimeZone": zone}) as connection:
+    with duckdb.connect() as connection:
+        connection.execute(f"SET TimeZone = '{zone}'")
         connection.register("members", members)
         found = connection.execute(f"SELECT id FROM members WHERE {sql} ORDER BY id").fetchall()
     return [key for (key,) in found]
@@ -184,11 +185,20 @@ def expect_same(index: segdex.Index, rule: n.Rule, sql: Any, **session: str) -> 
 
 @pytest.mark.compiled
 @settings(**MANY)
-@given(people=st.lists(PEOPLE, max_size=10), rules=st.lists(RULES, min_size=8, max_size=8))
+@given(people=st.lists(PEOPLE, max_size=6), rules=st.lists(RULES, min_size=5, max_size=5))
 def test_what_an_index_writes_selects_its_members(people: list[dict[str, Any]], rules: list[n.Rule]) -> None:
     with build(people) as index:
         for rule in rules:
             expect_same(index, rule, index.to_sql(rule))
+
+
+def written(rule: n.Rule) -> Any:
+    try:
+        return rule.to_sql()
+    except segdex.RuleError as error:
+        if "index.to_sql(rule)" in str(error):
+            return None
+        raise
 
 
 def without_huge_numbers(person: dict[str, Any]) -> dict[str, Any]:
@@ -197,18 +207,15 @@ def without_huge_numbers(person: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.compiled
 @settings(**MANY)
-@given(people=st.lists(PEOPLE.map(without_huge_numbers), max_size=10), rules=st.lists(RULES, min_size=8, max_size=8))
+@given(people=st.lists(PEOPLE.map(without_huge_numbers), max_size=6), rules=st.lists(RULES, min_size=5, max_size=5))
 def test_where_the_text_suffices_it_selects_the_same(people: list[dict[str, Any]], rules: list[n.Rule]) -> None:
     with build(people) as index:
         for rule in rules:
             if {"tier", "marks", "code", "account", "id"} & names(rule):
                 continue  # folded texts, and ids: only the schema says
-            try:
-                sql = rule.to_sql()
-            except segdex.RuleError as error:
-                assert "index.to_sql(rule)" in str(error)
-                continue
-            expect_same(index, rule, sql, zone="America/New_York")
+            sql = written(rule)
+            if sql is not None:
+                expect_same(index, rule, sql, zone="America/New_York")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ _BLOCK = 1 << 20
 def buckets(keys: Keys, salt: str, count: int) -> Column:
     """The bucket of each customer, 0 to *count* - 1, shape (customers,).
 
-    It is xxh3-64 of the salt, a zero byte and the key as text (both UTF-8, an integer by its digits), modulo *count*: the
+    It is xxh3-64 of the salt, a zero byte and the key as text (UTF-8, an integer by its digits), modulo *count*: the
     same in every process, on every machine, in every version, and for 7 as for ``'7'``.
     """
     hashes = np.empty(len(keys), np.uint64)

@@ -284,7 +284,7 @@ class Executor:
         return found, "categories"
 
     def categories_of(self, rule: nodes.Rule, variable: str | None) -> list[str]:
-        """What *variable*, or with None every ``[any]``, ranges over in *rule*: the categories of the families there."""
+        """What *variable* (None: every ``[any]``) ranges over in *rule*: the categories of the families there."""
         chosen = nodes.AnyCategory() if variable is None else nodes.Variable(variable)
         items = [node for node in nodes.walk(rule) if isinstance(node, nodes.Item) and node.key == chosen]
         return self.customers.categories(items)

@@ -89,7 +89,7 @@ class _Known:
 
 
 def _keeper(column: Column) -> Callable[[str], str]:
-    return lambda text: as_kept(column, [text])[0].as_py()  # type: ignore[no-any-return]
+    return lambda text: str(as_kept(column, [text])[0].as_py())
 
 
 def _kind(kind: ValueType, column: Column) -> Kind:

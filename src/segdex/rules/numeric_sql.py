@@ -22,8 +22,8 @@ class Number:
     """A number in SQL.
 
     Attributes:
-        form: how it is kept. ``count`` is an integer that a double can hold, ``decimal`` has a scale, ``unknown`` may be
-            any of these, ``computed`` is float64.
+        form: how it is kept. ``count`` is an integer that a double can hold, ``decimal`` has a scale, ``unknown`` may
+            be any of these, ``computed`` is float64.
         sql: the column, or the arithmetic.
         scale: of a decimal.
         exact: of a literal.
@@ -169,6 +169,6 @@ def _decimal(step: int, scale: int) -> str:
 
 def _double(value: Decimal) -> str:
     """The nearest double, in the notation that is one; in parentheses where two minuses could meet."""
-    text = repr(float(value))
+    text = repr(float(value)).removesuffix(".0")
     text = text if "e" in text else f"{text}e0"
     return f"({text})" if text.startswith("-") else text

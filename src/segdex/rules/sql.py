@@ -1,8 +1,8 @@
 """Rule to SQL: a condition for a WHERE clause, over the table that `segdex.Index.members` gives.
 
-A column is titled like the name (``spend_6m``), the category (``value_share['apparel']``), the bucket or the segment that
-it holds. What the text of a rule leaves open (whether a name is a number with a scale, which order a category has, what
-day it is) a `Columns` says; without one the text must do.
+A column is titled like the name (``spend_6m``), the category (``value_share['apparel']``), the bucket or the segment
+that it holds. What the text of a rule leaves open (whether a name is a number with a scale, which order a category has,
+what day it is) a `Columns` says; without one the text must do.
 
 Where a value is missing SQL has NULL. A comparison with it is NULL, which AND, OR and WHERE take for false, as a rule
 does; ``not`` is written ``(…) IS NOT TRUE``, and so is the complement, the missing included.
@@ -129,13 +129,13 @@ class Sql(str):
 
     columns: tuple[str, ...]
 
-    def __new__(cls, text: str, columns: tuple[str, ...]) -> Sql:
+    def __new__(cls, text: str, columns: tuple[str, ...]) -> Sql:  # noqa: D102
         made = super().__new__(cls, text)
         made.columns = columns
         return made
 
-    def __getnewargs__(self) -> tuple[str, tuple[str, ...]]:
-        return str(self), self.columns
+    def __reduce__(self) -> tuple[object, ...]:
+        return Sql, (str(self), self.columns)
 
 
 def to_sql(rule: nodes.Rule, columns: Columns) -> Sql:
@@ -322,8 +322,8 @@ class _Printer:
 
     def _term(self, value: nodes.Value) -> _Term:
         match value:
-            case nodes.Number(number):
-                return _Term("", "number", number=Number.literal(number))
+            case nodes.Number(exact):
+                return _Term("", "number", number=Number.literal(exact))
             case nodes.Text(text):
                 return _Term(string_text(text), "text", text)
             case nodes.Boolean(truth):
@@ -463,10 +463,10 @@ def _rank(term: _Term, order: Sequence[str]) -> str:
 
 
 def _matches(term: _Term, mode: str, text: str, ignore_case: bool) -> str:
+    if term.kind not in ("text", "id", None):
+        raise RuleError("text is looked for in strings", found=term.kind)
     held = _label(term, term)
     wanted = string_text(text if term.stored is None else term.stored.kept(text))
     if ignore_case:  # both sides by one function, so that they agree on every letter
         held, wanted = f"lower({held})", f"lower({wanted})"
     return f"{_MATCHES[mode]}({held}, {wanted})"
-
-

@@ -174,11 +174,14 @@ def _anniversaries(days: Ints, today: int) -> Ints:
     def in_year(january: int) -> Ints:
         month = (of_year + january).astype("datetime64[M]")
         start, after = (each.astype("datetime64[D]").astype(np.int64) for each in (month, month + 1))
-        return np.minimum(start + of_month, after - 1)
+        moved: Ints = np.minimum(start + of_month, after - 1)
+        return moved
 
     january = _month_of(today) // 12 * 12
     found = in_year(january)
-    return np.where(found < today, in_year(january + 12), found)
+    passed = found < today
+    found[passed] = in_year(january + 12)[passed]
+    return found
 
 
 def _month_of(day: int) -> int:
