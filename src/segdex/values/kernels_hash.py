@@ -13,17 +13,16 @@ import numpy as np
 
 from segdex.jit import helper, kernel
 
-_SECRET = np.frombuffer(
-    bytes.fromhex(
-        "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671f"
-        "cb79e64eccc0e578825ad07dccff7221b8084674f743248ee03590e6813a264c"
-        "3c2852bb91c300cb88d0658b1b532ea371644897a20df94e3819ef46a9deacd8"
-        "a8fa763fe39c343ff9dcbbc7c70b4f1d8a51e04bcdb45931c89f7ec9d9787364"
-        "eac5ac8334d3ebc3c581a0fffa1363eb170ddd51b7f0da49d316552629d4689e"
-        "2b16be587d47a1fc8ff8b8d17ad031ce45cb3a8f95160428afd7fbcabb4b407e"
-    ),
-    np.uint8,
+_BYTES = bytes.fromhex(
+    "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671f"
+    "cb79e64eccc0e578825ad07dccff7221b8084674f743248ee03590e6813a264c"
+    "3c2852bb91c300cb88d0658b1b532ea371644897a20df94e3819ef46a9deacd8"
+    "a8fa763fe39c343ff9dcbbc7c70b4f1d8a51e04bcdb45931c89f7ec9d9787364"
+    "eac5ac8334d3ebc3c581a0fffa1363eb170ddd51b7f0da49d316552629d4689e"
+    "2b16be587d47a1fc8ff8b8d17ad031ce45cb3a8f95160428afd7fbcabb4b407e"
 )
+_SECRET = np.array([int.from_bytes(_BYTES[at : at + 8], "little") for at in range(len(_BYTES) - 7)], np.uint64)
+"""The secret as words, one beginning at every byte."""
 _STATE = 8
 """Words of the state of a long input."""
 _STRIPE, _STRIPES = 64, 16
@@ -81,7 +80,7 @@ def avalanche(word: Any) -> Any:
 @helper
 def mixed(data: Any, at: int, key: int) -> Any:
     """Sixteen bytes of input with sixteen of the secret."""
-    return folded(read_64(data, at) ^ read_64(_SECRET, key), read_64(data, at + 8) ^ read_64(_SECRET, key + 8))
+    return folded(read_64(data, at) ^ _SECRET[key], read_64(data, at + 8) ^ _SECRET[key + 8])
 
 
 @helper
@@ -89,21 +88,21 @@ def hash_tiny(data: Any, length: int) -> Any:
     """Up to 16 bytes."""
     size = np.uint64(length)
     if length > 8:
-        low = read_64(data, 0) ^ (read_64(_SECRET, 24) ^ read_64(_SECRET, 32))
-        high = read_64(data, length - 8) ^ (read_64(_SECRET, 40) ^ read_64(_SECRET, 48))
+        low = read_64(data, 0) ^ (_SECRET[24] ^ _SECRET[32])
+        high = read_64(data, length - 8) ^ (_SECRET[40] ^ _SECRET[48])
         return avalanche(size + swapped(low) + high + folded(low, high))
     if length >= 4:
         word = read_32(data, length - 4) + (read_32(data, 0) << _32)
-        word ^= read_64(_SECRET, 8) ^ read_64(_SECRET, 16)
+        word ^= _SECRET[8] ^ _SECRET[16]
         word ^= (word << _49 | word >> _15) ^ (word << _24 | word >> _40)
         word *= _MIX_2
         word = (word ^ (word >> _35) + size) * _MIX_2
         return word ^ word >> _28
-    word = read_64(_SECRET, 56) ^ read_64(_SECRET, 64)
+    word = _SECRET[56] ^ _SECRET[64]
     if length > 0:
         word = np.uint64(data[0]) << _16 | np.uint64(data[length >> 1]) << _24
         word |= np.uint64(data[length - 1]) | size << _8
-        word ^= read_32(_SECRET, 0) ^ read_32(_SECRET, 4)
+        word ^= _SECRET[0] & _LOW ^ _SECRET[0] >> _32
     word = (word ^ word >> _33) * _P64_2
     word = (word ^ word >> _29) * _P64_3
     return word ^ word >> _32
@@ -135,7 +134,7 @@ def take_stripe(state: Any, data: Any, at: int, key: int) -> None:
     """Work 64 bytes of input into the state."""
     for lane in range(_STATE):
         word = read_64(data, at + 8 * lane)
-        keyed = word ^ read_64(_SECRET, key + 8 * lane)
+        keyed = word ^ _SECRET[key + 8 * lane]
         state[lane ^ 1] += word
         state[lane] += (keyed & _LOW) * (keyed >> _32)
 
@@ -150,11 +149,11 @@ def hash_long(data: Any, length: int, state: Any) -> Any:
         if stripe % _STRIPES == _STRIPES - 1:
             for lane in range(_STATE):
                 word = state[lane]
-                state[lane] = (word ^ word >> _47 ^ read_64(_SECRET, 128 + 8 * lane)) * _P32_1
+                state[lane] = (word ^ word >> _47 ^ _SECRET[128 + 8 * lane]) * _P32_1
     take_stripe(state, data, length - _STRIPE, 121)
     found = np.uint64(length) * _P64_1
     for i in range(4):
-        left, right = read_64(_SECRET, 11 + 16 * i), read_64(_SECRET, 19 + 16 * i)
+        left, right = _SECRET[11 + 16 * i], _SECRET[19 + 16 * i]
         found += folded(state[2 * i] ^ left, state[2 * i + 1] ^ right)
     return avalanche(found)
 
