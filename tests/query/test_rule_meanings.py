@@ -38,7 +38,7 @@ CUSTOMERS = pa.table(
         "wealth": ["mid", "mid", "low", "high", "high"],
         "born": [dt.date(2004, 2, 29), dt.date(1990, 3, 7), dt.date(2000, 2, 27), None, dt.date(2027, 12, 31)],
         "joined": pa.array(
-            [dt.datetime(2026, 2, 27, 18, 29, 59), dt.datetime(2026, 2, 27, 18, 30), 
+            [dt.datetime(2026, 2, 27, 18, 29, 59), dt.datetime(2026, 2, 27, 18, 30),
              dt.datetime(2026, 3, 7, 18, 29, 59), dt.datetime(2026, 3, 7, 18, 30), None], pa.timestamp("us", "UTC"),
         ),
         "spend": pa.array(["6.00", "6.01", "-3.00", None, "0.10"]).cast(pa.decimal128(9, 2)),

@@ -302,3 +302,25 @@ def test_a_column_named_like_the_key_is_not_the_key() -> None:
         assert sql == '"""id""" = \'ab\''
         assert sql.columns == ("id",)
         assert selected(index, sql) == [1]
+
+
+def test_any_is_written_out_over_the_categories_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    blank = dict.fromkeys(POOLS)
+    with build([blank | {"rows": [("toys", 1), ("garden", 1)]}, blank | {"rows": []}]) as index:
+        sql = index.to_sql("bought[any] > 0")
+        assert sql == "(\"bought['garden']\" > 0 OR \"bought['toys']\" > 0)"
+        assert sql.columns == ("bought['garden']", "bought['toys']")
+        monkeypatch.setattr("segdex.rules.sql.MOST_CHARACTERS", 100)
+        with pytest.raises(segdex.LimitError, match="the SQL form would be too long"):
+            index.to_sql("any c (any d (bought[c] > 0 and bought[d] > 0))")
+    with build([blank | {"rows": []}]) as index:
+        assert index.to_sql("not bought[any] > 0") == "(FALSE) IS NOT TRUE"
+
+
+def test_what_is_not_stored_is_refused() -> None:
+    with build([]) as index:
+        for text in ("count(orders, 90d) > 1", "any c (count(orders, by = department)[c] > 1)", "did(orders)"):
+            with pytest.raises(segdex.RuleError, match="has no SQL form"):
+                index.to_sql(text)
+        with pytest.raises(segdex.RuleError, match="unknown name"):
+            index.to_sql("nothing > 1")

@@ -88,7 +88,7 @@ def column_of(text: str, executor: Executor) -> Column:
         return computed
     many = isinstance(value, nodes.Item) and not isinstance(value.key, nodes.Text)
     if many or not isinstance(value, nodes.Name | nodes.Item | nodes.Call):
-        raise ArgumentError(f"{text!r} is no column", allowed="a name, name['category'] or an inline call")
+        raise ArgumentError(f"{text!r} is no column", allowed="a name, name['category'], a call, bucket(…)")
     return executor.customers.column(value)
 
 
