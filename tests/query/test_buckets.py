@@ -57,6 +57,7 @@ def test_integers_and_their_digits_have_one_bucket() -> None:
         )
 
 
+@pytest.mark.compiled
 def test_shares_and_independence() -> None:
     with build(list(range(20_000))) as index:
         assert index.count("bucket('a', 100) between 0 and 99") == 20_000

@@ -10,7 +10,7 @@ from segdex.query.bind import substitute
 from segdex.query.execute import Executor
 from segdex.rules import nodes, sql
 from segdex.rules.numeric_sql import Form, Number
-from segdex.rules.sql import Kind, Reference, Stored, argument_of
+from segdex.rules.sql_columns import Kind, Reference, Stored, argument_of
 from segdex.rules.words import quoted
 from segdex.schema.types import ValueType
 from segdex.values import clock

@@ -222,9 +222,9 @@ class Rule(Node, frozen=True):
             RuleError: the rule asks for more than stored values, or the text alone does not say what is meant:
                 `Index.to_sql` knows the schema.
         """
-        from segdex.rules.sql import Unknown, to_sql
+        from segdex.rules.sql import to_sql
 
-        return to_sql(self, Unknown())
+        return to_sql(self)
 
 
 class Compare(Rule, frozen=True, tag="compare"):

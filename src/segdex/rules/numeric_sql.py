@@ -11,6 +11,9 @@ from segdex.rules import nodes
 
 Form: TypeAlias = Literal["literal", "integer", "count", "decimal", "double", "unknown", "computed"]
 
+HINT = "index.to_sql(rule) knows the schema"
+"""What to do where the text of a rule does not say enough."""
+
 _MOST_DIGITS = 15
 """So many digits any double holds, and a decimal of so many is the double that is nearest to it when divided."""
 _LIMIT = 1 << 63
@@ -124,7 +127,7 @@ def _plain_literal(value: Number, literal: Number) -> str:
     raise RuleError(
         "what a number of so many digits is compared with only the schema says",
         found=text,
-        hint="index.to_sql(rule) knows the schema",
+        hint=HINT,
     )
 
 

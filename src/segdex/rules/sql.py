@@ -12,22 +12,18 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Sequence
 
 from segdex.errors import RuleError, RuleLimitError
 from segdex.rules import limits, nodes
-from segdex.rules.numeric_sql import Number, compared, equal_to
-from segdex.rules.printer import value_to_text
+from segdex.rules.numeric_sql import HINT, Number, compared, equal_to
 from segdex.rules.shorthand import written_out
+from segdex.rules.sql_columns import Columns, Kind, Reference, Stored, Unknown, argument_of
 from segdex.rules.windows import Duration
-from segdex.rules.words import quoted, string_text
+from segdex.rules.words import string_text
 
 MOST_CHARACTERS = 4 << 20
 """Of the text: ``any`` is written once a category."""
-
-Kind: TypeAlias = Literal["number", "date", "time", "text", "id", "bool", "tags"]
-Reference: TypeAlias = nodes.Name | nodes.Item | nodes.Bucket | nodes.Segment
 
 _FLIPPED: dict[nodes.Comparison, nodes.Comparison] = {
     "=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=",
@@ -35,89 +31,6 @@ _FLIPPED: dict[nodes.Comparison, nodes.Comparison] = {
 _UNITS = {"d": (1, "DAY"), "w": (7, "DAY"), "mo": (1, "MONTH"), "y": (1, "YEAR")}
 _MATCHES = {"starts": "starts_with", "ends": "ends_with", "contains": "contains"}
 _GROUPS: dict[str, Kind] = {"time": "date", "id": "text"}
-_HINT = "index.to_sql(rule) knows the schema"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Stored:
-    """A column of the table.
-
-    Attributes:
-        title: its name there.
-        kind: how it compares: ``id`` is an id of integers, one of strings is ``text``; None: nobody knows.
-        number: of a number, how it is kept.
-        order: the labels of an ordered category, least first.
-        kept: a string of a rule as the column would keep it.
-    """
-
-    title: str
-    kind: Kind | None = None
-    number: Number | None = None
-    order: tuple[str, ...] | None = None
-    kept: Callable[[str], str] = str
-
-    @property
-    def sql(self) -> str:
-        """The title as SQL writes it."""
-        return quoted(self.title)
-
-
-class Columns(Protocol):
-    """What is known of a table's columns, and of the index that they come from."""
-
-    @property
-    def titles(self) -> tuple[str, ...]:
-        """What is titled in the table anyway: the key."""
-        ...
-
-    @property
-    def zone(self) -> str | None:
-        """The name of the schema's time zone; None: times have the dates of the session's zone."""
-        ...
-
-    def stored(self, node: Reference) -> Stored:
-        """The column of a name, category, bucket or segment."""
-        ...
-
-    def today(self) -> dt.date:
-        """The local date of the index's clock."""
-        ...
-
-    def local_date(self, moment: dt.datetime) -> dt.date | None:
-        """The local date of a moment; None where the zone is not known."""
-        ...
-
-    def expanded(self, rule: nodes.Rule, variable: str | None) -> Sequence[nodes.Rule]:
-        """*rule* once for each category that *variable* (None: every ``[any]``) may be."""
-        ...
-
-
-class Unknown:
-    """Columns of which nothing is known but what the rule's text says."""
-
-    titles: tuple[str, ...] = ()
-    zone: str | None = None
-
-    def stored(self, node: Reference) -> Stored:
-        """The column, of a type that nobody knows."""
-        return Stored(argument_of(node))
-
-    def today(self) -> dt.date:
-        """Raises: there is no clock."""
-        raise RuleError("today depends on an index's clock", hint=_HINT)
-
-    def local_date(self, _moment: dt.datetime) -> dt.date | None:
-        """None: the zone is that of the session."""
-        return None
-
-    def expanded(self, _rule: nodes.Rule, _variable: str | None) -> Sequence[nodes.Rule]:
-        """Raises: which categories there are the data says."""
-        raise RuleError("'any' ranges over the categories of an index", hint=_HINT)
-
-
-def argument_of(node: Reference) -> str:
-    """What `segdex.Index.members` takes among its columns to give *node*."""
-    return node.name if isinstance(node, nodes.Name | nodes.Segment) else value_to_text(node)
 
 
 class Sql(str):
@@ -138,14 +51,14 @@ class Sql(str):
         return Sql, (str(self), self.columns)
 
 
-def to_sql(rule: nodes.Rule, columns: Columns) -> Sql:
-    """*rule* as a condition over a table with *columns*.
+def to_sql(rule: nodes.Rule, columns: Columns | None = None) -> Sql:
+    """*rule* as a condition over a table with *columns*; None: of these only the rule's text says something.
 
     Raises:
         RuleError: the rule asks for more than stored values, or for more than is known of the columns.
         RuleLimitError: the rule is larger than the limits allow, or its SQL form would be.
 
-    >>> print(to_sql(nodes.Not(nodes.Compare("=", nodes.Name("country"), nodes.Text("IN"))), Unknown()))
+    >>> print(to_sql(nodes.Not(nodes.Compare("=", nodes.Name("country"), nodes.Text("IN")))))
     ("country" = 'IN') IS NOT TRUE
     """
     limits.check(rule)
@@ -155,7 +68,7 @@ def to_sql(rule: nodes.Rule, columns: Columns) -> Sql:
             raise RuleError("what is asked straight from a stream has no SQL form", found=f"{node.kind}(…)", hint=hint)
         if isinstance(node, nodes.Near):
             raise RuleError("'within … km of' has no SQL form", found=repr(node.value.name))
-    printer = _Printer(columns)
+    printer = _Printer(Unknown() if columns is None else columns)
     text = printer.rule(rule)
     return Sql(text, tuple(printer.used))
 
@@ -286,7 +199,7 @@ class _Printer:
             return self._compare(_FLIPPED[op], right, left)
         if left.kind is None and right.kind is None:
             found = f"{left.sql} and {right.sql}"
-            raise RuleError("of two stored values only the schema says how they compare", found=found, hint=_HINT)
+            raise RuleError("of two stored values only the schema says how they compare", found=found, hint=HINT)
         _expect_alike(left, right)
         if _is_label(left, right):
             return _labels(op, left, right)
@@ -434,7 +347,7 @@ def _labels(op: nodes.Comparison, left: _Term, right: _Term) -> str:
         return f"{_label(left, right)} {_sign(op)} {_label_literal(left, right) if literal else _label(right, left)}"
     order = left.stored.order if left.stored is not None else None
     if order is None:
-        raise RuleError(f"the order that {op} follows is in the schema", found=left.sql, hint=_HINT)
+        raise RuleError(f"the order that {op} follows is in the schema", found=left.sql, hint=HINT)
     if not _is_literal(right):
         return f"{_rank(left, order)} {op} {_rank(right, order)}"
     at = [string_text(each) for each in order].index(_label_literal(left, right))
