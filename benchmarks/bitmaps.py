@@ -268,9 +268,9 @@ def drawn(rng: random.Random, shape: Shape, predicates: Sequence[Predicate]) -> 
 
 def program_of(shape: Shape, predicates: Sequence[Predicate], count: int) -> Count:
     leaves = [Leaf(number) for number in range(len(predicates))]
-    covered, nodes = cover(shape.formula(*leaves), {})
-    operands = [predicates[leaves.index(leaf)] for leaf in covered]
-    return assemble(operands, nodes, count, count).count
+    held = sorted(leaves, key=lambda leaf: predicates[leaves.index(leaf)].occupied)  # as the planner does it
+    nodes = cover(shape.formula(*leaves), held, {})
+    return assemble([predicates[leaves.index(leaf)] for leaf in held], nodes, count, count).count
 
 
 def expressions(shape: Shape, sets: Sequence[BitMap]) -> list[Count]:

@@ -276,7 +276,7 @@ MOST_BUILT = 20_000_000
 
 
 def sets_only(columns: Columns) -> segdex.Index:
-    """An index in memory that has the sets of all labels, and no values: it answers rules over labels, and no others."""
+    """An index in memory that has the sets of all labels and no values: it answers rules over labels alone."""
     count = len(columns["country"])
     catalog = load(SCHEMA)
     predicates: dict[PredicateName, Predicate] = {}
@@ -291,9 +291,9 @@ def sets_only(columns: Columns) -> segdex.Index:
         predicates[PredicateName(name)] = predicate.from_mask(codes >= 0)
         dictionaries[name] = distinct(Column(catalog.types[name], codes, labels))
 
-    for name, values in CATEGORIES.items():
-        labels = sorted(values)
-        places = np.array([labels.index(value) for value in values], np.int32)
+    for name, declared in CATEGORIES.items():
+        labels = sorted(declared)
+        places = np.array([labels.index(value) for value in declared], np.int32)
         put(name, places[columns[name]], pa.array(labels, pa.large_string()))
     for name in BOOLEANS:
         put(name, columns[name].astype(np.int32), TRUTHS)

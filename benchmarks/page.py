@@ -2,7 +2,8 @@
 
     scripts/performance FOLDER [--page FILE] [--quick]
 
-FOLDER has the files, whatever their names are: one a benchmark, of `counts` and `thresholds` one an order. What stands
+FOLDER has the files, whatever their names are: one a benchmark, of `counts` and `thresholds` one an order, and of
+`counts` one an order for each number of customers, of which the one with most orders has the plots. What stands
 between the markers ``<!-- NAME -->`` and ``<!-- end of NAME -->`` is written anew, and plots go into the folder that is
 named like the page, as SVG. A benchmark without a file is "not measured yet". Quick runs are refused without
 ``--quick``.
@@ -30,6 +31,8 @@ NOT_YET = "Not measured yet.\n"
 ORDERS = ("ordered", "aged", "random")
 BY_ORDER = ("counts", "thresholds")
 """The benchmarks that have one file an order."""
+BY_SIZE = ("counts",)
+"""Those of them that have such files for several numbers of customers."""
 
 
 class PageError(Exception):
@@ -58,29 +61,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def read(folder: Path, quick: bool) -> dict[str, list[Figures]]:
-    """The figures in *folder* by benchmark; of `BY_ORDER` in the order of `ORDERS`, of others one.
+    """The figures in *folder* by benchmark; of `BY_ORDER` by size and in the order of `ORDERS`, of others one.
 
     Raises:
         PageError: a file holds no figures, or two hold the same, or those of a quick run.
     """
     if not folder.is_dir():
         raise PageError(f"there is no folder {folder}")
-    found: dict[tuple[str, str], Figures] = {}
+    found: dict[tuple[str, str, int], Figures] = {}
     for path in sorted(folder.glob("*.json")):
         try:
             figures = json.loads(path.read_text(encoding="utf-8"))
-            key = figures["benchmark"], figures["order"] if figures["benchmark"] in BY_ORDER else ""
+            benchmark = figures["benchmark"]
+            size = figures["customers"] if benchmark in BY_SIZE else 0
+            key = benchmark, figures["order"] if benchmark in BY_ORDER else "", size
         except (ValueError, TypeError, KeyError) as error:
             raise PageError(f"{path} holds no figures of a benchmark") from error
         if figures.get("quick") and not quick:
             raise PageError(f"{path} is of a quick run")
         if key in found:
-            raise PageError(f"{path} is the second file of {' '.join(key).strip()}")
+            raise PageError(f"{path} is the second file of {' '.join(key[:2]).strip()}")
         found[key] = figures
     grouped: dict[str, list[Figures]] = {}
-    for benchmark, order in sorted(found, key=lambda key: ORDERS.index(key[1]) if key[1] else 0):
-        if benchmark in SECTIONS:  # the page does not tell of all
-            grouped.setdefault(benchmark, []).append(found[benchmark, order])
+    for key in sorted(found, key=lambda key: (key[2], ORDERS.index(key[1]) if key[1] else 0)):
+        if key[0] in SECTIONS:  # the page does not tell of all
+            grouped.setdefault(key[0], []).append(found[key])
     return grouped
 
 
@@ -165,7 +170,13 @@ COUNTS = {
 
 
 def counts(files: list[Figures]) -> tuple[str, Plots]:
-    return _by_order(files, COUNTS), {f"counts-{each['order']}": _by_rule(each) for each in files}
+    sizes: dict[int, list[Figures]] = {}
+    for each in files:
+        sizes.setdefault(each["customers"], []).append(each)
+    # That with most orders first, which has the plots; then the others by size.
+    tables = sorted(sizes.values(), key=len, reverse=True)
+    text = "\n".join(_by_order(each, COUNTS) for each in tables)
+    return text, {f"counts-{each['order']}": _by_rule(each) for each in tables[0]}
 
 
 def _by_order(files: list[Figures], titles: Mapping[str, str]) -> str:

@@ -42,7 +42,7 @@ from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
 from segdex.bitmap.program import Program, assemble
 from segdex.query.cover import cover
-from segdex.query.formula import And, Formula, Leaf, Not, Or, walk
+from segdex.query.formula import And, Formula, Leaf, Not, Or, leaves, walk
 
 SEED = 6
 MOST_LEAVES = 12
@@ -229,9 +229,9 @@ def _four(told: dict[str, int | float], masks: list[Mask]) -> Grown:
 
 def program_of(formula: Formula, predicates: list[Predicate], count: int) -> Program:
     """A formula over leaves that are named by numbers of predicates."""
-    covered, nodes = cover(formula, dict.fromkeys(walk(formula), 0.0))
-    operands = [predicates[int(str(leaf.name))] for leaf in covered]
-    return assemble(operands, nodes, count, count)
+    held = leaves(formula)
+    nodes = cover(formula, held, dict.fromkeys(walk(formula), 0.0))
+    return assemble([predicates[int(str(leaf.name))] for leaf in held], nodes, count, count)
 
 
 def _random(count: int, sets: int, density: float) -> list[Mask]:

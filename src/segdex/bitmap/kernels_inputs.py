@@ -272,8 +272,8 @@ def count_bitsets(table: Any, inputs: int, work: int) -> int:
 LEAST_SPREAD = 64
 """Fewer values than this are looked up one by one, even where all words of the other inputs are read anyway.
 
-To spread a value and to take it back costs 1 ns, to look it up in three inputs 2 ns and more, and where these are not in
-the cache much more: then a pass over their words is best the first who reads them.
+To spread a value and to take it back costs 1 ns, to look it up in three inputs 2 ns and more, and much more where these
+are not in the cache: a pass over their words, which reads them in order, had better come first.
 """
 
 
