@@ -46,6 +46,7 @@ from segdex.values import clock
 
 if TYPE_CHECKING:
     from segdex.ingest.report import Report
+    from segdex.rules.sql import Sql
 
 MOST_THREADS = 256
 RuleLike: TypeAlias = str | Rule
@@ -246,8 +247,8 @@ class Index:
 
         Args:
             rule: text or `Rule`.
-            columns: names, ``family['category']`` or inline calls, beside the key. An attribute that is named like
-                the key is titled by its name in double quotes.
+            columns: names, ``family['category']``, inline calls, buckets and anniversaries, beside the key. An
+                attribute that is named like the key is titled by its name in double quotes.
             limit: at most so many members.
             order_by: a column to order by, missing values last; default: by dense id, which is the order of
                 keys only where customers are numbered by them.
@@ -381,6 +382,17 @@ class Index:
         streams = tuple(sorted(calls & set(executor.generation.catalog.schema.streams)))
         warned = tuple(warnings(bound, executor))
         return Check(str(query.rule), True, None, warned, len(held), streams)
+
+    def to_sql(self, rule: RuleLike) -> Sql:
+        """*rule* as a condition for a WHERE clause of DuckDB; its ``columns`` are those of `members` that it reads.
+
+        Raises:
+            RuleError: the rule is wrong, or asks for more than stored values.
+        """
+        from segdex.query.sql import to_sql
+
+        query = self.prepare(rule)
+        return to_sql(query.rule, self._running())
 
     def explain(self, rule: RuleLike) -> Explanation:
         """The plan of *rule* with what each step was expected to find, what it finds, how and in what time."""

@@ -324,12 +324,12 @@ def _mean_gap(_metric: Metric, found: Sequence[Transaction], _world: World) -> A
 
 
 def _days_until(metric: Metric, found: Sequence[Transaction], world: World) -> Any:
-    values = [repeated(held, metric.every, world) for _, held in _known_rows(metric, found)]
+    values = [held for _, held in _known_rows(metric, found)]
     if not values:
         return None
     now: Any = world.as_of if isinstance(values[0], dt.datetime) else world.today
     future = [held for held in values if held >= now]
-    return _until(min(future) if future else max(values), world)
+    return _until(repeated(min(future) if future else max(values), metric.every, world), world)
 
 
 def _until(held: Any, world: World) -> float:

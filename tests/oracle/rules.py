@@ -1,7 +1,8 @@
 """What a rule means for one item, in plain Python: the oracle of every faster way to evaluate it.
 
 An item is a dictionary from names to values: None (missing), int, Decimal (numbers with a scale), float, bool, str,
-frozenset (tags), date, aware datetime, and for families a `Family`. Nothing of segdex but the nodes is used.
+frozenset (tags), date, aware datetime, and for families a `Family`; ``key`` is the customer's key. Nothing of segdex
+but the nodes is used.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
+
+import xxhash
 
 from segdex.rules import nodes
 from tests.oracle import places
@@ -75,6 +78,9 @@ def holds(rule: nodes.Rule, item: Mapping[str, Any], world: World, chosen: Chose
             return _compare(op, left, right, item, world, chosen)
         case nodes.Between(value, low, high):
             return _compare(">=", value, low, item, world, chosen) and _compare("<=", value, high, item, world, chosen)
+        case nodes.Soon(value, within):
+            day = _local_date(evaluate(value, item, world, chosen), world)
+            return day is not None and world.today <= day <= move(world.today, within.count, within.unit)
         case nodes.In(value, values, negated):
             if evaluate(value, item, world, chosen) is None:
                 return False
@@ -113,12 +119,17 @@ def evaluate(value: nodes.Value, item: Mapping[str, Any], world: World, chosen: 
             return world.today
         case nodes.Name(name):
             return item[name]
-        case nodes.Call():
+        case nodes.Call() | nodes.Sequence():
             return item[repr(value)]
         case nodes.Item(of, key):
             family = item[of.name if isinstance(of, nodes.Name) else repr(of)]
             category = key.value if isinstance(key, nodes.Text) else chosen[getattr(key, "name", None)]
             return family.values.get(category, family.rest)
+        case nodes.Anniversary(nodes.Name(name)):
+            day = _local_date(item[name], world)
+            return None if day is None else _next_anniversary(day, world.today)
+        case nodes.Bucket(salt, count):
+            return xxhash.xxh3_64_intdigest(f"{salt}\0{item['key']}".encode()) % count
         case nodes.Negative(inner):
             return evaluate(nodes.Arithmetic("-", nodes.Number(Decimal(0)), inner), item, world, chosen)
         case nodes.Arithmetic(op, left, nodes.Length(duration)):
@@ -137,6 +148,20 @@ def move(day: dt.date, count: int, unit: str) -> dt.date:
     months = day.year * 12 + day.month - 1 + count * (12 if unit == "y" else 1)
     year, month = divmod(months, 12)
     return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def _local_date(moment: dt.date | None, world: World) -> dt.date | None:
+    return moment.astimezone(world.zone).date() if isinstance(moment, dt.datetime) else moment
+
+
+def _next_anniversary(day: dt.date, today: dt.date) -> dt.date:
+    """The first day from today on with the month and day of *day*; 28 February where there is no 29th."""
+    while True:
+        if (today.month, today.day) == (day.month, day.day):
+            return today
+        if (day.month, day.day, today.month, today.day) == (2, 29, 2, 28) and not calendar.isleap(today.year):
+            return today
+        today += dt.timedelta(days=1)
 
 
 def _calculate(op: str, a: float, b: float) -> float | None:

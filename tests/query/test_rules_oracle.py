@@ -94,6 +94,7 @@ NUMERIC = st.one_of(
     st.sampled_from([n.Name("points"), n.Name("spend"), n.Name("orders")]),
     family_items("bought"), family_items("value_share"), family_items("basket"), family_items("elsewhere"),
 )  # fmt: skip
+BUCKETS = st.builds(n.Bucket, st.sampled_from(["", "a", "spring-test"]), st.sampled_from([1, 2, 3, 100]))
 ARITHMETIC = st.builds(n.Arithmetic, st.sampled_from("+-*/"), NUMERIC, st.one_of(NUMBERS, NUMERIC))
 
 
@@ -113,7 +114,10 @@ LEAVES = st.one_of(
     st.builds(n.Compare, ORDERED, NUMERIC, NUMERIC),
     st.builds(n.Between, NUMERIC, NUMBERS, NUMBERS),
     st.builds(n.In, NUMERIC, st.lists(NUMBERS, min_size=1, max_size=3).map(tuple), st.booleans()),
-    st.builds(n.Known, st.one_of(NUMERIC, ARITHMETIC)),
+    st.builds(n.Compare, ORDERED, BUCKETS, st.one_of(NUMBERS, NUMERIC)),
+    st.builds(n.Compare, ORDERED, NUMERIC, BUCKETS),
+    st.builds(n.In, BUCKETS, st.lists(NUMBERS, min_size=1, max_size=3).map(tuple), st.booleans()),
+    st.builds(n.Known, st.one_of(NUMERIC, ARITHMETIC, BUCKETS)),
     st.builds(n.Missing, st.one_of(NUMERIC, ARITHMETIC)),
     st.builds(n.Compare, ORDERED, ARITHMETIC, NUMBERS),
     labels(n.Name("account"), ("A1", "B1", "C1"), ordered=False),
@@ -180,7 +184,7 @@ def build(people: list[dict[str, Any]]) -> segdex.Index:
 
 def expected_items(people: list[dict[str, Any]]) -> list[dict[str, Any]]:
     seen = frozenset(row[0] for person in people for row in person["rows"] if row[0] is not None)
-    return [_item(person, seen) for person in people]
+    return [_item(person, seen) | {"key": at} for at, person in enumerate(people)]
 
 
 def _item(person: dict[str, Any], seen: frozenset[str]) -> dict[str, Any]:

@@ -64,6 +64,13 @@ renews between today and today + 30d
 renews < birth_date + 20y
 renews >= today - 2w
 joined <= 2026-01-31
+renews within 7d and joined within 2w and latest within 1y
+anniversary(birth_date) within 7d
+anniversary(joined) < today + 7d
+first_value(orders.due) within 1mo
+count(orders, where due within 7d and anniversary(due) = today) > 1
+bucket('spring-test', 100) < 10
+bucket('a', 2) in (0, 1) and bucket('a', 4) + 1 < orders_3m
 joined < 2026-01-31T12:00:00Z
 joined < latest
 joined < birth_date
@@ -165,6 +172,13 @@ MISFITS: list[tuple[str, int, str]] = [
     ("joined + 3d > today", 1, "a duration is added to or taken from a date; found time + 3d"),
     ("orders_3m + 3d > today", 1, "found integer + 3d"),
     ("today + 3h > birth_date", 1, "allowed: d, w, mo, y"),
+    ("country within 7d", 1, "'within' is about dates and times; found 'country', category; allowed: date, time"),
+    ("renews within 36h", 1, "a date moves by whole days; found 36h; allowed: d, w, mo, y"),
+    ("anniversary(country) within 7d", 13, "found 'country', category; allowed: date, time"),
+    ("anniversary(orders_3m) = today", 13, "an anniversary is that of a date or a time"),
+    ("anniversary(birth_date) > 3", 1, "different types"),
+    ("bucket('a', 10) = 'x'", 1, "different types"),
+    ("count(orders, where bucket('a', 10) = 1) > 1", 21, "bucket(…) does not belong into a where or having"),
     # inline calls
     ("cont(orders) > 1", 1, "did you mean 'count'"),
     ("count(oders) > 1", 1, "did you mean 'orders'"),

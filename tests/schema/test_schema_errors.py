@@ -365,9 +365,6 @@ LATER: list[tuple[str, Any, str]] = [
     ("streams.orders.retain", "3y", "streams.orders.retain"),
     ("bands.affinity", {"metric": "value_share", "quantiles": 4}, "bands.affinity.quantiles"),
     ("identities", {"trusted": ["email"]}, "identities"),
-    ("segments.x", {"where": "bucket('a', 100) < 10"}, "segments.x.where, line 1, column 1"),
-    ("segments.x", {"where": "anniversary(birth_date) within 7d"}, "segments.x.where, line 1, column 1"),
-    ("segments.x", {"where": "birth_date within 7d"}, "segments.x.where, line 1, column 1"),
 ]
 
 

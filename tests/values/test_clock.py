@@ -309,3 +309,30 @@ def test_windows_beyond_the_years_of_datetime_do_not_fail(window: Window, as_of:
 def test_the_last_transactions_are_no_interval() -> None:
     with pytest.raises(ArgumentError, match="last 10"):
         clock.bounds(Last(10), 0, ZoneInfo("UTC"))
+
+
+def next_anniversary(day: dt.date, today: dt.date) -> dt.date:
+    for year in (today.year, today.year + 1):
+        leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+        found = dt.date(year, day.month, 28 if (day.month, day.day) == (2, 29) and not leap else day.day)
+        if found >= today:
+            return found
+    raise AssertionError("one of two years has it")
+
+
+@pytest.mark.parametrize(
+    "today",
+    ["2023-02-28", "2023-03-01", "2024-02-28", "2024-02-29", "2024-03-01", "2099-12-31", "2100-01-01", "2100-02-28",
+     "2000-02-29", "1969-12-31", "1970-01-01", "1904-02-29"],
+)  # fmt: skip
+@pytest.mark.parametrize("step", [1, 29], ids=["each day", "few days"])
+def test_anniversaries_of_every_day(today: str, step: int) -> None:
+    now, first = dt.date.fromisoformat(today), dt.date(2019, 1, 1)
+    days = [first + dt.timedelta(days=each) for each in range(0, 1500, step)] + [dt.date(1, 1, 1), dt.date(9990, 2, 28)]
+    days = days[:-2] if step == 1 else days  # with few days between them a table is made
+    numbers = np.array([MISSING, *(day.toordinal() - 719163 for day in days), MISSING], np.int64)
+    found = clock.next_anniversaries(numbers, now.toordinal() - 719163)
+    assert found[[0, -1]].tolist() == [MISSING, MISSING]
+    assert [dt.date.fromordinal(int(day) + 719163) for day in found[1:-1]] == [next_anniversary(d, now) for d in days]
+    nobody = clock.next_anniversaries(np.array([MISSING], np.int64), 0)
+    assert nobody.tolist() == [MISSING]

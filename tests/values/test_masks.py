@@ -122,6 +122,7 @@ ARITHMETIC = st.recursive(
 MOVED = st.builds(
     n.Arithmetic, st.sampled_from("+-"), st.one_of(DAYS, st.sampled_from([n.Name("born"), n.Name("renews")])), DURATIONS
 )
+ANNIVERSARIES = st.sampled_from([n.Anniversary(n.Name(name)) for name in ("born", "renews", "seen", "left")])
 EQUAL = st.sampled_from(["=", "!="])
 ANY_ORDER = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
 
@@ -131,6 +132,9 @@ LEAVES = st.one_of(
     st.builds(n.Compare, ANY_ORDER, st.sampled_from(DATED),
               st.one_of(DAYS, MOVED, st.sampled_from(DATED), TIMES.map(n.Time))),
     st.builds(n.Compare, ANY_ORDER, DAYS, st.sampled_from(DATED)),
+    st.builds(n.Compare, ANY_ORDER, ANNIVERSARIES, st.one_of(DAYS, MOVED, st.sampled_from(DATED), TIMES.map(n.Time))),
+    st.builds(n.Soon, st.one_of(st.sampled_from(DATED), ANNIVERSARIES, MOVED), DURATIONS.map(lambda held: held.value)),
+    st.builds(n.Known, ANNIVERSARIES),
     st.builds(n.Compare, EQUAL, st.sampled_from([n.Name("city"), n.Name("town")]),
               st.one_of(TEXTS.map(n.Text), st.sampled_from([n.Name("town"), n.Name("city")]))),
     st.builds(n.Compare, ANY_ORDER, st.just(n.Name("income")),

@@ -175,14 +175,14 @@ def _least_and_greatest(group: Group, keys: Ints) -> tuple[Ints, Ints]:
 def _days_until(selected: Selected, metric: Metric) -> Data:
     """From the clock (dates: from today) to the nearest value not before it, else to the latest before it.
 
-    With ``every`` each value comes again and again, so the nearest is one of their repetitions.
+    With ``every`` that value comes again and again, and its next repetition counts.
     """
     field = _field(selected, metric)
     today = clock.today(selected.as_of, selected.zone)
     group, found = selected.rows(), np.empty(selected.groups, np.int64)
     now = selected.as_of if field.type.kind == "time" else today
-    moments = repeated(keys_of(field), field.type.kind, metric.every, selected.as_of, selected.zone)
-    kernels_values.nearest(group.offsets, group.inside, moments, now, found)
+    kernels_values.nearest(group.offsets, group.inside, keys_of(field), now, found)
+    found = repeated(found, field.type.kind, metric.every, selected.as_of, selected.zone)
     return until(found, field.type.kind, selected.as_of, today)
 
 

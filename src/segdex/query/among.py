@@ -68,6 +68,10 @@ class Among:
             return family.dense(family.code(node.key.value), self.count)
         return self._customers.column(node).take(self._ids)
 
+    def bucket(self, node: nodes.Bucket) -> Column:
+        """The bucket of each customer."""
+        return self._customers.bucket(node).take(self._ids)
+
     def family(self, node: nodes.Item) -> Family:
         """The family that an item belongs to; of an inline call for these customers, of a name for all."""
         held = self._call(node.of) if isinstance(node.of, nodes.Call) else self._customers.family(node)

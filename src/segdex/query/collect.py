@@ -24,6 +24,7 @@ from segdex.values.arrow import to_arrow
 from segdex.values.column import BOOLEANS, Column
 from segdex.values.compare import order_ranks
 from segdex.values.family import Family
+from segdex.values.operands import operand
 
 BATCH = 65_536
 """Rows in a batch of members."""
@@ -63,7 +64,7 @@ class Customer:
 
 
 def column_of(text: str, executor: Executor) -> Column:
-    """The column that *text* names: a name, or one category of a family.
+    """The column that *text* names: a name, one category of a family, an inline call, a bucket or an anniversary.
 
     Raises:
         ArgumentError: there is no such name, or it does not give one value a customer.
@@ -83,9 +84,13 @@ def column_of(text: str, executor: Executor) -> Column:
         raise ArgumentError(f"{text!r} has one value a category", hint=f"name one: {text}['…']")
     if isinstance(value, nodes.Name) and kind.role == "segment":
         return _segment_column(value.name, executor)
+    if isinstance(value, nodes.Bucket | nodes.Anniversary):
+        computed = operand(value, executor.customers)
+        assert isinstance(computed, Column)
+        return computed
     many = isinstance(value, nodes.Item) and not isinstance(value.key, nodes.Text)
     if many or not isinstance(value, nodes.Reference):
-        raise ArgumentError(f"{text!r} is no column", allowed="a name, name['category'] or an inline call")
+        raise ArgumentError(f"{text!r} is no column", allowed="a name, name['category'], a call, bucket(…)")
     return executor.customers.column(value)
 
 

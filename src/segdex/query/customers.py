@@ -7,6 +7,7 @@ import datetime as dt
 from segdex.errors import LimitError, RuleError, SchemaError
 from segdex.generation import Generation, Values
 from segdex.metrics.compute import Source, compute
+from segdex.query.buckets import buckets
 from segdex.query.remember import Remembered
 from segdex.rules import nodes
 from segdex.rules.printer import value_to_text
@@ -16,11 +17,11 @@ from segdex.values.family import Family
 from segdex.values.places import Cells, cells_of
 
 MOST_BYTES = 512 << 20
-"""How many bytes of inline calls a generation remembers."""
+"""How many bytes of inline calls and buckets a generation remembers."""
 
 
 class Customers:
-    """Columns of one generation by what a rule calls them. Inline calls are computed once and kept."""
+    """Columns of one generation by what a rule calls them. Inline calls and buckets are computed once and kept."""
 
     def __init__(self, generation: Generation, most_bytes: int = MOST_BYTES) -> None:
         self._generation = generation
@@ -84,6 +85,12 @@ class Customers:
         """Whether the values of an inline call are kept."""
         return self._calls.peek(value_to_text(call)) is not None
 
+    def bucket(self, node: nodes.Bucket) -> Column:
+        """The bucket of each customer, by the hash of a salt and the key."""
+        held = self._held(node)
+        assert isinstance(held, Column)
+        return held
+
     def source(self) -> Source:
         """What metrics are computed from."""
         generation = self._generation
@@ -100,12 +107,14 @@ class Customers:
             value=generation.values.__getitem__,
         )
 
-    def _held(self, node: nodes.Name | nodes.Call | nodes.Sequence) -> Values:
+    def _held(self, node: nodes.Name | nodes.Call | nodes.Sequence | nodes.Bucket) -> Values:
         if isinstance(node, nodes.Name):
             return self._generation.values[node.name]
         text = value_to_text(node)
 
         def computed() -> Values:
+            if isinstance(node, nodes.Bucket):
+                return buckets(self._generation.keys, node.salt, node.count)
             try:
                 return compute(metric_of(node, self._generation.catalog), self.source())
             except LimitError as error:

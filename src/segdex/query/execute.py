@@ -21,7 +21,7 @@ from segdex.errors import LimitError
 from segdex.forks import Once
 from segdex.generation import MEMBER, Generation, PredicateName
 from segdex.query import among
-from segdex.query.bind import All, Binder, Bound, Every, ForAny, Named, Some, Stored, Without, chosen_items, substitute
+from segdex.query.bind import All, Binder, Bound, Every, ForAny, Named, Some, Stored, Without, substitute
 from segdex.query.bind import Leaf as BoundLeaf
 from segdex.query.bind import leaves as leaves_of
 from segdex.query.cover import cover
@@ -278,7 +278,7 @@ class Executor:
         """The union over categories; a comparison of one family with constants looks at all pairs at once."""
         if bound.variable is None and len(references(bound.rule)) == 1:
             return leaf_mask(bound.rule, self.generation, self.customers)
-        categories = self.customers.categories(chosen_items(bound))
+        categories = self.categories_of(bound.rule, bound.variable)
         combinations = len(categories) * self._combinations(bound.rule)
         if combinations > MOST_COMBINATIONS:
             raise LimitError(
@@ -295,14 +295,18 @@ class Executor:
             found |= hot.to_mask(self.members(part), self.generation.count)
         return found, "categories"
 
+    def categories_of(self, rule: nodes.Rule, variable: str | None) -> list[str]:
+        """What *variable* (None: every ``[any]``) ranges over in *rule*: the categories of the families there."""
+        chosen = nodes.AnyCategory() if variable is None else nodes.Variable(variable)
+        items = [node for node in nodes.walk(rule) if isinstance(node, nodes.Item) and node.key == chosen]
+        return self.customers.categories(items)
+
     def _combinations(self, rule: nodes.Node) -> int:
         """How often the innermost rule is asked for each time that *rule* is."""
         inner = max((self._combinations(child) for child in nodes.children(rule)), default=1)
         if not isinstance(rule, nodes.ForAny):
             return inner
-        chosen = nodes.Variable(rule.variable)
-        items = [node for node in nodes.walk(rule.rule) if isinstance(node, nodes.Item) and node.key == chosen]
-        return inner * max(len(self.customers.categories(items)), 1)
+        return inner * max(len(self.categories_of(rule.rule, rule.variable)), 1)
 
 
 class _Resolved:

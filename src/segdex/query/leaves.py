@@ -12,6 +12,7 @@ from segdex.generation import Generation, PredicateName
 from segdex.query.customers import Customers, Distinct, Pairs
 from segdex.query.formula import NOBODY, And, Formula, Leaf, Not, Or
 from segdex.rules import nodes
+from segdex.rules.shorthand import written_out
 from segdex.values import compare, masks
 from segdex.values.column import Column, Mask
 from segdex.values.compare import as_kept
@@ -19,6 +20,8 @@ from segdex.values.family import Family
 from segdex.values.operands import operand
 
 Ids = np.ndarray
+Reference = nodes.Reference | nodes.Bucket
+"""What has a value of each customer's own."""
 
 MOST_UNITED = 256
 """More labels than this are looked up in the column instead of uniting their predicates."""
@@ -108,13 +111,13 @@ def leaf_formula(rule: nodes.Rule, generation: Generation, customers: Customers)
     return Leaf(Labels(name, None, frozenset(chosen))) if chosen else NOBODY
 
 
-def references(rule: nodes.Rule) -> list[nodes.Reference]:
-    """The names, items, calls and sequences that *rule* compares, outermost ones only."""
-    found: list[nodes.Reference] = []
+def references(rule: nodes.Rule) -> list[Reference]:
+    """The names, items, calls, sequences and buckets that *rule* compares, outermost ones only."""
+    found: list[Reference] = []
 
     def visit(node: nodes.Node) -> None:
         for child in nodes.children(node):
-            if isinstance(child, nodes.Reference):
+            if isinstance(child, Reference):
                 found.append(child)
             else:
                 visit(child)
@@ -177,7 +180,7 @@ def _ranged(rule: nodes.Rule, name: str, generation: Generation, customers: Cust
         assert not isinstance(constant, Column)
         return compare.bounds(op, column, constant, customers)
 
-    match rule:
+    match written_out(rule):
         case nodes.Compare(op, nodes.Name(), value) if _is_plain(column, value, customers):
             pass
         case nodes.Compare(flipped, value, nodes.Name()) if _is_plain(column, value, customers):
@@ -200,7 +203,7 @@ def _ranged(rule: nodes.Rule, name: str, generation: Generation, customers: Cust
 
 def _is_plain(column: Column, value: nodes.Value, customers: Customers) -> bool:
     """Whether *value* is a constant that is compared with the column's physical values."""
-    if any(isinstance(node, nodes.Reference) for node in nodes.walk(value)):
+    if any(isinstance(node, Reference) for node in nodes.walk(value)):
         return False
     # What arithmetic gives is compared with numbers of a scale as float64, in units.
     return not (isinstance(operand(value, customers), float) and column.type.scale)

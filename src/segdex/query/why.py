@@ -19,6 +19,8 @@ from segdex.rules import nodes
 from segdex.rules.printer import value_to_text
 from segdex.values import masks
 from segdex.values.arrow import to_arrow
+from segdex.values.column import Column
+from segdex.values.operands import operand
 
 MOST_CATEGORIES = 5
 """Of the categories for which a part holds so many are named."""
@@ -169,7 +171,12 @@ class _Customer:
 
     def _values(self, rule: nodes.Rule) -> dict[str, Any]:
         one = np.zeros(1, np.uint32)
-        return {value_to_text(each): to_arrow(self._items.column(each), one)[0].as_py() for each in references(rule)}
+        found = {}
+        for each in references(rule):
+            column = operand(each, self._items)
+            assert isinstance(column, Column)
+            found[value_to_text(each)] = to_arrow(column, one)[0].as_py()
+        return found
 
     def _for_any(self, bound: ForAny) -> Reason:
         """Whether it holds for some category, and for which."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -20,6 +20,9 @@ from segdex.errors import ArgumentError
 from segdex.rules.moments import plain_date, plain_time
 from segdex.rules.numbers import plain
 from segdex.rules.windows import Duration, Window
+
+if TYPE_CHECKING:
+    from segdex.rules.sql import Sql
 
 LARGEST_BUCKET_COUNT = 1_000_000_000
 _NEAR_BOUNDS = {"kilometres": (0, 100_000), "latitude": (-90, 90), "longitude": (-180, 180)}
@@ -236,6 +239,17 @@ class Rule(Node, frozen=True):
         from segdex.rules.python_source import to_python
 
         return to_python(self)
+
+    def to_sql(self) -> Sql:
+        """The rule as a condition for a WHERE clause of DuckDB, over the ``columns`` that it has of `Index.members`.
+
+        Raises:
+            RuleError: the rule asks for more than stored values, or the text alone does not say what is meant:
+                `Index.to_sql` knows the schema.
+        """
+        from segdex.rules.sql import to_sql
+
+        return to_sql(self)
 
 
 class Compare(Rule, frozen=True, tag="compare"):

@@ -10,20 +10,18 @@ import msgspec
 from segdex.errors import RuleError, listed, nearest
 from segdex.rules import limits, nodes
 from segdex.rules.printer import check_length, value_to_text
+from segdex.rules.windows import Duration
 from segdex.schema import fits
 from segdex.schema.calls import metric_of, position
 from segdex.schema.catalog import Catalog
 from segdex.schema.families import categories_of, references
 from segdex.schema.fits import Misfit, Operand
-from segdex.schema.place import Positions, later
+from segdex.schema.place import Positions
 from segdex.schema.types import Kind, Scope, ValueType
 
 _LITERALS: dict[type[nodes.Node], Kind] = {
     nodes.Number: "number", nodes.Text: "text", nodes.Boolean: "bool", nodes.Date: "date", nodes.Time: "time",
     nodes.Today: "date",
-}  # fmt: skip
-_LATER: dict[type[nodes.Node], str] = {
-    nodes.Soon: "'within'", nodes.Bucket: "bucket(…)", nodes.Anniversary: "anniversary(…)",
 }  # fmt: skip
 _COMPUTED = ValueType("number", role="computed")
 
@@ -135,8 +133,6 @@ class _Checker:
                 self._segment(rule, name)
             case nodes.Did(call):
                 self._call_value(call)
-            case nodes.Soon():
-                raise self.fault(rule, later(_LATER[type(rule)]))
             case nodes.Near(value):
                 self._of_kind(value, ("geo",), "'within … km of' is about places")
             case _:
@@ -153,6 +149,8 @@ class _Checker:
                 held = Operand(value, self.value(value))
                 for each in values:
                     self._fit(each, "=", held, Operand(each, self.value(each)))
+            case nodes.Soon(value, within):
+                self._soon(rule, value, within)
             case nodes.Has(value, _, _):
                 self._of_kind(value, ("tags",), "'has' is about tags")
             case nodes.Match(value, _, _, _):
@@ -226,8 +224,12 @@ class _Checker:
                 return _COMPUTED
             case nodes.Length(length):
                 raise self.fault(value, "a duration is no value by itself", found=str(length), hint="today + 30d is")
-            case nodes.Anniversary() | nodes.Bucket():
-                raise self.fault(value, later(_LATER[type(value)]))
+            case nodes.Anniversary(name):
+                self._dated(name, "an anniversary is that of a date or a time")
+                return ValueType("date", role="computed")
+            case nodes.Bucket():
+                self._customers_only(value, "bucket(…)")
+                return ValueType("integer", role="computed")
             case _ if type(value) in _LITERALS:
                 return ValueType(_LITERALS[type(value)], role="literal")
             case _:
@@ -321,9 +323,22 @@ class _Checker:
             raise self.fault(
                 value, "a duration is added to or taken from a date", found=found, allowed="date ± duration"
             )
-        if duration.unit in ("h", "min"):
-            raise self.fault(value, "a date moves by whole days", found=str(duration), allowed="d, w, mo, y")
+        self._whole_days(value, duration)
         return ValueType("date", role="computed")
+
+    def _soon(self, rule: nodes.Rule, value: nodes.Value, within: Duration) -> None:
+        self._dated(value, "'within' is about dates and times")
+        self._whole_days(rule, within)
+
+    def _dated(self, value: nodes.Value, problem: str) -> None:
+        found = self.value(value)
+        if found.kind not in ("date", "time"):
+            name = f"{value.name!r}, " if isinstance(value, nodes.Name) else ""
+            raise self.fault(value, problem, found=f"{name}{found.kind}", allowed="date, time")
+
+    def _whole_days(self, node: nodes.Node, duration: Duration) -> None:
+        if duration.unit in ("h", "min"):
+            raise self.fault(node, "a date moves by whole days", found=str(duration), allowed="d, w, mo, y")
 
     def _number(self, value: nodes.Value, op: str) -> None:
         found = self.value(value)

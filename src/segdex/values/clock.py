@@ -148,6 +148,42 @@ def shift_date(day: int, length: Duration, sign: int) -> int:
     return min(_month_start(moved) + day - _month_start(month), last)
 
 
+def next_anniversaries(days: Ints, today: int) -> Ints:
+    """The first day from *today* on with the month and day of each date, whatever its year; missing stays missing.
+
+    A 29 February has its anniversary on the 28th in a common year.
+    """
+    found = np.full(len(days), MISSING, np.int64)
+    known = days != MISSING
+    dates = days[known]
+    if not len(dates):
+        return found
+    first, last = int(dates.min()), int(dates.max())
+    if last - first < len(dates):  # dates repeat: each day is looked at once
+        found[known] = _anniversaries(np.arange(first, last + 1), today)[dates - first]
+    else:
+        found[known] = _anniversaries(dates, today)
+    return found
+
+
+def _anniversaries(days: Ints, today: int) -> Ints:
+    months = days.astype("datetime64[D]").astype("datetime64[M]")
+    of_month = days - months.astype("datetime64[D]").astype(np.int64)
+    of_year = months.astype(np.int64) % 12
+
+    def in_year(january: int) -> Ints:
+        month = (of_year + january).astype("datetime64[M]")
+        start, after = (each.astype("datetime64[D]").astype(np.int64) for each in (month, month + 1))
+        moved: Ints = np.minimum(start + of_month, after - 1)
+        return moved
+
+    january = _month_of(today) // 12 * 12
+    found = in_year(january)
+    passed = found < today
+    found[passed] = in_year(january + 12)[passed]
+    return found
+
+
 def _month_of(day: int) -> int:
     """Months since January 1970."""
     return int(np.datetime64(day, "D").astype("datetime64[M]").astype(np.int64))

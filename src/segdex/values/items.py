@@ -30,3 +30,11 @@ class Items(Protocol):
     def column(self, node: nodes.Reference) -> Column:
         """The values that a name, one category of a family or an inline call stands for."""
         ...
+
+
+class Keyed(Items, Protocol):
+    """Items with keys: customers. Rows and transactions have none."""
+
+    def bucket(self, node: nodes.Bucket) -> Column:
+        """The bucket of each customer."""
+        ...

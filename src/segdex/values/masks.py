@@ -11,6 +11,7 @@ from functools import reduce
 import numpy as np
 
 from segdex.rules import nodes
+from segdex.rules.shorthand import written_out
 from segdex.values import compare
 from segdex.values.column import Column, Mask
 from segdex.values.items import Items
@@ -34,7 +35,7 @@ def mask(rule: nodes.Rule, items: Items) -> Mask:
 
 def leaf(rule: nodes.Rule, items: Items) -> Mask:
     """Where a rule without parts holds, shape (items,)."""
-    match rule:
+    match written_out(rule):
         case nodes.Compare(op, left, right):
             return compare.compare(op, operand(left, items), operand(right, items), items)
         case nodes.Between(value, low, high):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from decimal import Decimal
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from segdex.rules.windows import Duration
 from segdex.schema.types import ValueType
 from segdex.values import clock
 from segdex.values.column import MISSING, Column, Floats, Ints
-from segdex.values.items import Items
+from segdex.values.items import Items, Keyed
 
 NUMBER = ValueType("number")
 
@@ -53,6 +53,10 @@ def operand(value: nodes.Value, items: Items) -> Column | Constant:
             return Moment(clock.to_microseconds(time))
         case nodes.Name() | nodes.Item() | nodes.Call() | nodes.Sequence():
             return items.column(value)
+        case nodes.Bucket():
+            return cast("Keyed", items).bucket(value)  # the check lets none stand anywhere else
+        case nodes.Anniversary(name):
+            return _anniversaries(items.column(name), items)
         case nodes.Negative(inner):
             return _negated(operand(inner, items))
         case nodes.Arithmetic(op, left, nodes.Length(duration)):
@@ -85,7 +89,7 @@ def _real(value: Column | Constant) -> Floats | float:
 
 def _negated(value: Column | Constant) -> Column | Constant:
     if isinstance(value, Decimal):
-        return -value
+        return value.copy_negate()  # unary minus would round to the digits of the thread's context
     real = _real(value)
     return -real if isinstance(real, float) else Column(NUMBER, -real)
 
@@ -103,6 +107,15 @@ def _arithmetic(op: nodes.Operator, left: Column | Constant, right: Column | Con
         else:
             result = np.divide(a, np.where(np.equal(b, 0), np.nan, b))
     return Column(NUMBER, result) if isinstance(result, np.ndarray) and result.ndim else float(result)
+
+
+def _anniversaries(column: Column, items: Items) -> Column:
+    """The next anniversary of each date, of a time that of its local date."""
+    days: Ints = column.data  # type: ignore[assignment]
+    if column.type.kind == "time":
+        days = clock.local_days(days, items.zone)
+    now = clock.today(items.as_of, items.zone)
+    return Column(ValueType("date", role="computed"), clock.next_anniversaries(days, now))
 
 
 def _shifted(value: Column | Constant, duration: Duration, sign: int) -> Column | Constant:
