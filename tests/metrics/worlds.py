@@ -163,7 +163,7 @@ def scores() -> Iterator[dict[str, Any]]:
         }
         yield part | {"terms": [visits, orders], "by": "department"}
     yield {"kind": "score", "terms": [due, orders, {"stream": "cards", "points": 0.2}]}
-    yield {"kind": "score", "terms": [due, visits], "by": "level"}
+    yield {"kind": "score", "terms": [due, visits | {"by": "department"}], "by": "level"}
     yield {"kind": "score", "terms": [refused], "half_life": "12w"}
 
 
@@ -181,7 +181,8 @@ def tops() -> Iterator[dict[str, Any]]:
 
 def matched() -> Iterator[dict[str, Any]]:
     """Ratios of the units of one stream."""
-    for stream, by, window in itertools.product(("orders", "tickets"), ({}, {"by": "department"}), ("lifetime", "90d")):
+    windows: list[Any] = ["lifetime", "90d", {"to": "1mo"}, {"from": "180d", "to": "90d"}]
+    for stream, by, window in itertools.product(("orders", "tickets"), ({}, {"by": "department"}), windows):
         if window == "lifetime" or STREAMS[stream][0]:
             yield {"kind": "ratio", "matched": True, "window": window,
                    "numerator": {"stream": stream, "where": "gift = true", "having": "amount < 100"},

@@ -25,6 +25,7 @@ CALLS: dict[str, n.Call] = {
     "bought": n.Call("count", "orders", by="department"),
     "value_share": n.Call("share", "orders", by="department", options={"weight": n.Name("amount")}),
     "basket": n.Call("mean", "orders", "amount", by="department"),
+    "favourite": n.Call("top", "orders", by="department"),
 }
 """The declared metrics of the schema as inline calls."""
 
