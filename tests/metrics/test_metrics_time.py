@@ -373,11 +373,13 @@ def test_repetitions_equal_counting_from_the_first_on(
     assert clock.from_microseconds(int(found[0])) == expected
 
 
-def test_of_dates_of_rows_the_nearest_repetition_counts() -> None:
-    due = [(ago(1), {"due": each}) for each in (dt.date(2020, 7, 9), dt.date(2019, 7, 2), dt.date(2026, 9, 1), None)]
-    assert value("days_until(orders.due)", NOW, orders=due) == 63.0
-    assert value("days_until(orders.due, every = 1y)", NOW, orders=due) == 2.0
-    assert value("days_until(orders.due, every = 1mo)", NOW, orders=due) == 2.0
+def test_of_dates_of_rows_the_one_that_counts_is_repeated() -> None:
+    past = [(ago(1), {"due": each}) for each in (dt.date(2020, 7, 9), dt.date(2019, 7, 2), None)]
+    assert value("days_until(orders.due)", NOW, orders=past) == -2182.0
+    assert value("days_until(orders.due, every = 1y)", NOW, orders=past) == 9.0  # not 2: the later one follows it
+    to_come = [*past, (ago(1), {"due": dt.date(2026, 9, 1)})]
+    assert value("days_until(orders.due, every = 1y)", NOW, orders=to_come) == 63.0
+    assert value("days_until(orders.due, every = 1mo)", NOW, orders=to_come) == 63.0
 
 
 @settings(deadline=None, max_examples=100)

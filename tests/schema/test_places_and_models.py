@@ -124,7 +124,7 @@ def test_a_model_written_inline() -> None:
         ("p_alive(orders, r = 'x', alpha = 1, a = 1, b = 1)", "allowed: a number"),
         ("p_alive(orders, r = x, alpha = 1, a = 1, b = 1)", "found 'x'"),
         ("p_alive(orders, r = 1d, alpha = 1, a = 1, b = 1)", "allowed: a number"),
-        ("p_alive(orders, r = true, alpha = 1, a = 1, b = 1)", "found 'True'"),
+        ("p_alive(orders, r = true, alpha = 1, a = 1, b = 1)", "found 'true'"),
         ("p_alive(orders, r = -1, alpha = 1, a = 1, b = 1)", "above 0"),
         ("p_alive(orders, per = 7)", "a duration such as 1w"),
         ("p_alive(orders, end = 7)", "a date such as 2025-12-31"),
