@@ -19,6 +19,7 @@ import importlib
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -160,20 +161,20 @@ def measure(options: Options) -> dict[str, Any]:
         ratios: dict[str, list[float]] = {name: [] for name in peers}
         again: list[float] = []
         with no_garbage():
-            _ = index.count(SHAPES[0][1](99))  # every column is mapped, and read once
-            _ = index.count(SHAPES[2][1](9))
+            index.count(SHAPES[0][1](99))  # every column is mapped, and read once
+            index.count(SHAPES[2][1](9))
             for name, rule, condition in SHAPES:
                 for variant in range(variants):
                     text = rule(variant)
-                    ours, found = timed(lambda text=text: index.count(text))
+                    ours, found = timed(partial(index.count, text))
                     firsts.setdefault(name, []).append(ours)
-                    again.append(timed(lambda text=text: index.count(text))[0])
+                    again.append(timed(partial(index.count, text))[0])
                     answers = {"segdex": found}
                     for peer, count in peers.items():
-                        took_peer, answers[peer] = timed(lambda count=count, at=variant, of=condition: count(of(at)))
-                        ratios[peer].append(took_peer / ours)
+                        theirs, answers[peer] = timed(partial(count, condition(variant)))
+                        ratios[peer].append(theirs / ours)
                     agreed(answers, text)
-            few = [timed(lambda at=at: index.count(FEW[1](at)))[0] for at in range(variants)]
+            few = [timed(partial(index.count, FEW[1](variant)))[0] for variant in range(variants)]
         events = index.aggregate("everyone", "count(orders)").sum
     every = [each for times in firsts.values() for each in times]
     return {

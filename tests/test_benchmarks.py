@@ -50,6 +50,7 @@ KEYS = {
         "customers", "seed", "threads", "l3_mb",
     },
     "import": {"import_ms", "index_ms", "parse_ms", "help_ms"},
+    "inline": {"events", "inline_p50_s", "inline_max_s", "few_p50_s", "again_us", "vs_duckdb", "checked"},
     "kernels": {"kernels", "cold_s", "cached_s"},
     "roofline": {"l2_gb_s", "l3_gb_s", "memory_gb_s", "checked"},
     "startup": {

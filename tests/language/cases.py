@@ -14,12 +14,14 @@ import math
 import random
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
+from pyroaring import BitMap
 
 import segdex
 from segdex.rules import nodes as n
+from segdex.rules.windows import Lifetime
 from segdex.schema.kinds import NOT_INLINE, given
 from segdex.schema.model import Metric
 from tests.metrics import worlds
@@ -38,6 +40,7 @@ ATTRIBUTES: dict[str, Any] = {
     "email": "text",
     "born": "date",
     "seen": "time",
+    "home": {"type": "geo", "latitude": "lat", "longitude": "lon"},
 }
 VALUES: dict[str, Sequence[Any]] = {
     "country": ["IN", "AE", "ünï", "o'n"],
@@ -51,6 +54,7 @@ VALUES: dict[str, Sequence[Any]] = {
     "email": ["", "ann@x.org", "Bob@X.org", "100%", "a_b"],
     "born": [dt.date(2000, 2, 29), dt.date(2026, 3, 8), dt.date(2026, 3, 7), dt.date(1, 1, 1)],
     "seen": worlds.TIMES[::7],
+    "home": [(0.0, 0.0), (12.97, 77.59), (90.0, 0.0), (-89.9, 180.0), (51.5, -0.1)],
 }
 TYPES = {
     "country": pa.string(), "income": pa.string(), "tags": pa.list_(pa.string()), "consent": pa.bool_(),
@@ -65,6 +69,11 @@ FIELD_TYPES = {
 SEEN = frozenset(worlds.VALUES["department"])
 
 
+Asked: TypeAlias = n.Call | n.Sequence
+"""What a rule asks straight from streams."""
+PANEL = ("cluster a", "b", "it's")
+
+
 @dataclasses.dataclass
 class Case:
     """One index, and the items that rules are asked of.
@@ -74,8 +83,8 @@ class Case:
         items: what the oracle knows of each customer, by dense id.
         world: what all of them share.
         chance: the generator that everything is drawn from.
-        numbers, moments, labels, families: names by what may be asked of them.
-        calls: inline calls whose values are among the items.
+        types: of every name that has a value.
+        calls: inline calls and sequences whose values are among the items.
     """
 
     index: segdex.Index
@@ -83,7 +92,7 @@ class Case:
     world: oracle.World
     chance: random.Random
     types: dict[str, Any]
-    calls: list[n.Call]
+    calls: list[Asked]
 
     def expected(self, rule: n.Rule) -> list[int]:
         """The keys for which *rule* holds."""
@@ -109,13 +118,20 @@ def make(seed: int) -> Case:
     calls = [call for call in map(_call, chance.sample(sorted(worlds.METRICS), 6)) if call is not None]
     schema = _schema(chance, metrics)
     items = _items(world, people, metrics, calls, schema)
-    index = segdex.build(schema, as_of=worlds.AS_OF, sources=_sources(rows, people))
+    for at, item in enumerate(items):
+        panel = chance.choice([None, *PANEL])
+        item |= {"key": at, "panel": panel, "panel_score": None if panel is None else chance.choice([0.0, 0.5, 1.0])}
+    index = segdex.build(schema, as_of=worlds.AS_OF, sources=_sources(rows, people, items))
+    loaded = [at for at in range(customers) if chance.random() < 0.5]
+    index.load("loaded", BitMap(loaded))
     orders = {"income": ("low", "mid", "high"), **{name: _labels(band) for name, band in schema["bands"].items()}}
     orders |= {name: worlds.ORDER for name, metric in metrics.items() if _ordered(metric)}
     orders |= {repr(call): worlds.ORDER for call in calls if _ordered(declared(call))}
     segments = {name: segdex.parse(each["where"]) for name, each in schema["segments"].items()}
+    segments["loaded"] = n.Compare("=", n.Name("is loaded"), n.Boolean(True))
     shared = oracle.World(worlds.AS_OF, worlds.ZONE, orders, segments)
-    for item in items:
+    for at, item in enumerate(items):
+        item["is loaded"] = at in loaded
         _add_stages(item, schema, shared)
     types = {name: kind for name, kind in index._running().generation.catalog.types.items() if kind.role != "segment"}
     return Case(index, items, shared, chance, types, calls)
@@ -141,6 +157,8 @@ def _schema(chance: random.Random, metrics: dict[str, Metric]) -> dict[str, Any]
     for name, (timed, unit) in worlds.STREAMS.items():
         declared = {"key": "id", "fields": worlds.FIELDS}
         streams[name] = declared | ({"time": "at"} if timed else {}) | ({"unit": "basket"} if unit else {})
+        if name in worlds.GAPS:
+            streams[name]["unit"] = {"gap": f"{worlds.GAPS[name] // dt.timedelta(minutes=1)}min"}
     declarations = worlds.declarations()
     numeric = [name for name in metrics if worlds.CATALOG.types[name].numeric]
     banded = [*chance.sample(numeric, min(2, len(numeric))), "points"]
@@ -148,6 +166,7 @@ def _schema(chance: random.Random, metrics: dict[str, Metric]) -> dict[str, Any]
         "timezone": worlds.ZONE.key,
         "customers": {"key": "id", "attributes": ATTRIBUTES},
         "streams": streams,
+        "labels": {"panel": {"key": "id", "label": "cluster", "score": "p"}},
         "metrics": {name: declarations[name] for name in metrics},
         "bands": {
             f"band{at}": {"metric": name, "edges": sorted(chance.sample([-20, 0, 1, 2, 10, 100], 3))}
@@ -172,15 +191,26 @@ def _labels(band: dict[str, Any]) -> tuple[str, ...]:
     return (f"..{edges[0]}", *(f"{low}..{high}" for low, high in itertools.pairwise(edges)), f"{edges[-1]}..")
 
 
-def _call(name: str) -> n.Call | None:
+def _call(name: str) -> Asked | None:
     """A declared metric as an inline call, where it has one."""
     metric = worlds.METRICS[name]
+    if metric.steps is not None:
+        steps = tuple(n.Step(each.stream, each.where, each.negated, each.within) for each in metric.steps)  # type: ignore[arg-type]
+        window = None if isinstance(metric.window, Lifetime) else metric.window
+        return n.Sequence(steps, metric.on, window)
     if metric.kind in NOT_INLINE or metric.attribute is not None or metric.stream is None:
         return None
-    options: dict[str, Any] = {}
-    for key, held in (("weight", metric.weight), ("count", metric.count), ("from", metric.start)):
-        if held is not None:
-            options[key] = n.Name(held) if key == "weight" else n.Text(held)
+    texts = {"weight": metric.weight, "count": metric.count, "from": metric.start, "period": metric.period}
+    options: dict[str, Any] = {
+        key: n.Name(held) if key in ("weight", "period") else n.Text(held)
+        for key, held in texts.items()
+        if held is not None
+    }
+    options |= {
+        key: n.Number(Decimal(held)) for key, held in (("of", metric.of), ("least", metric.least)) if held is not None
+    }
+    if metric.every is not None:
+        options["every"] = n.Length(metric.every)
     if set(given(metric)) - {"stream", "field", "window", "where", "having", "by", *options}:
         return None
     parts = (metric.field, metric.window, metric.where, metric.having, metric.by)
@@ -191,7 +221,7 @@ def _call(name: str) -> n.Call | None:
 
 
 def _items(
-    world: Any, people: list[dict[str, Any]], metrics: dict[str, Metric], calls: list[n.Call], schema: dict[str, Any]
+    world: Any, people: list[dict[str, Any]], metrics: dict[str, Metric], calls: list[Asked], schema: dict[str, Any]
 ) -> list[dict[str, Any]]:
     items = []
     for customer, person in enumerate(people):
@@ -212,7 +242,7 @@ def _by_call() -> dict[str, Metric]:
     return {repr(call): worlds.METRICS[name] for name, call in made.items() if call is not None}
 
 
-def declared(call: n.Call) -> Metric:
+def declared(call: Asked) -> Metric:
     """The metric that an inline call of a case was made of."""
     return _by_call()[repr(call)]
 
@@ -259,12 +289,27 @@ def _add_stages(item: dict[str, Any], schema: dict[str, Any], shared: oracle.Wor
 # --- tables ------------------------------------------------------------------------------------------------------
 
 
-def _sources(rows: dict[str, list[Any]], people: list[dict[str, Any]]) -> dict[str, pa.Table]:
+def _sources(
+    rows: dict[str, list[Any]], people: list[dict[str, Any]], items: list[dict[str, Any]]
+) -> dict[str, pa.Table]:
+    ids = pa.array(range(len(people)), pa.int64())
+    homes = [person["home"] or (None, None) for person in people]
     found = {
+        "panel": pa.table(
+            {
+                "id": ids,
+                "cluster": pa.array([item["panel"] for item in items], pa.string()),
+                "p": pa.array([item["panel_score"] for item in items], pa.float64()),
+            }
+        ),
         "customers": pa.table(
-            {"id": pa.array(range(len(people)), pa.int64())}
+            {
+                "id": ids,
+                "lat": pa.array([home[0] for home in homes], pa.float64()),
+                "lon": pa.array([home[1] for home in homes], pa.float64()),
+            }
             | {name: pa.array([person[name] for person in people], kind) for name, kind in TYPES.items()}
-        )
+        ),
     }
     for stream, held in rows.items():
         timed, unit = worlds.STREAMS[stream]

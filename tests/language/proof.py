@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
+import duckdb
+import pytest
+
 import segdex
 from segdex.rules import nodes as n
 from tests.language import rules
 from tests.language.cases import Case, make
+from tests.metrics import worlds
 
 RULES = 40
 """Rules of each case."""
@@ -42,3 +49,25 @@ def check(case: Case, rule: n.Rule) -> None:
     one = case.chance.randrange(len(case.items))
     assert index.contains(rule, one) == (one in expected)
     assert index.why(rule, one).holds == (one in expected)
+    check_sql(case, rule, expected)
+
+
+def check_sql(case: Case, rule: n.Rule, expected: list[int]) -> None:
+    """DuckDB gives the same customers, unless the rule asks for more than what is stored."""
+    if any(isinstance(node, n.Call | n.Sequence | n.Near) for node in n.walk(rule)):
+        with pytest.raises(segdex.RuleError):
+            case.index.to_sql(rule)
+        return
+    condition = case.index.to_sql(rule)
+    table = case.index.members("everyone", columns=condition.columns, suppression=False).read_all()
+    held = connection()
+    held.register("members", table)
+    rows = held.execute(f"SELECT id FROM members WHERE {condition} ORDER BY id").fetchall()
+    assert [row[0] for row in rows] == expected, str(condition)
+
+
+@functools.cache
+def connection() -> Any:
+    made = duckdb.connect()
+    made.execute(f"SET TimeZone = '{worlds.ZONE.key}'")
+    return made

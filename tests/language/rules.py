@@ -10,7 +10,7 @@ from typing import Any
 
 from segdex.rules import nodes as n
 from segdex.rules.windows import Duration
-from tests.language.cases import SEEN, VALUES, Case, declared
+from tests.language.cases import PANEL, SEEN, VALUES, Case, declared
 from tests.metrics import worlds
 
 ORDERED = ("=", "!=", "<", "<=", ">", ">=")
@@ -34,7 +34,9 @@ def rule(case: Case, depth: int = 3) -> n.Rule:
 
 def leaf(case: Case) -> n.Rule:
     chance = case.chance
-    draw = chance.choice([compared, compared, compared, listed, between, known, text, tagged, moment, computed, named])
+    draw = chance.choice(
+        [compared, compared, compared, listed, between, known, text, tagged, moment, moment, computed, named, placed]
+    )
     return draw(case)
 
 
@@ -81,6 +83,8 @@ def strings(case: Case, of: n.Name | n.Item | n.Call) -> list[str]:
         return list(case.world.orders[name])
     if kind.role == "stage":
         return ["first", "second", "third", "nobody"]
+    if isinstance(of, n.Name) and of.name == "panel":
+        return [*PANEL, "never"]
     if isinstance(of, n.Name) and of.name in VALUES:
         return [each for each in VALUES[of.name] if isinstance(each, str)] + ["never"]
     return [*worlds.DEPARTMENTS, *worlds.ORDER, "other", "p1", "é", "a", ""]
@@ -164,8 +168,13 @@ def moment(case: Case) -> n.Rule:
     if chance.random() < 0.3:
         held = value(case, ("bool",))
         return n.Compare(chance.choice(["=", "!="]), held, n.Boolean(chance.random() < 0.5)) if held else n.Everyone()
-    held = value(case, ("date", "time"))
+    held: Any = value(case, ("date", "time"))
     assert held is not None
+    length = Duration(chance.choice([0, 1, 7, 30]), chance.choice(["d", "w", "mo", "y"]))  # type: ignore[arg-type]
+    if isinstance(held, n.Name) and chance.random() < 0.4:
+        held = n.Anniversary(held)
+    if chance.random() < 0.3:
+        return n.Soon(held, length)
     today = worlds.AS_OF.astimezone(worlds.ZONE).date()
     back = Duration(chance.randint(0, 400), chance.choice(["d", "w", "mo", "y"]))  # type: ignore[arg-type]
     right: Any = chance.choice(
@@ -192,10 +201,23 @@ def computed(case: Case) -> n.Rule:
 
 def named(case: Case) -> n.Rule:
     chance = case.chance
-    calls = [call for call in case.calls if call.kind == "count" and call.by is None]
+    calls = [call for call in case.calls if isinstance(call, n.Call) and call.kind == "count" and call.by is None]
     if calls and chance.random() < 0.3:
         return n.Did(chance.choice(calls))
-    return chance.choice([n.Segment("plain"), n.Segment("nested"), n.Everyone()])
+    return chance.choice([n.Segment("plain"), n.Segment("nested"), n.Segment("loaded"), n.Everyone()])
+
+
+def placed(case: Case) -> n.Rule:
+    """A circle, or a part of all customers."""
+    chance = case.chance
+    if chance.random() < 0.4:
+        bucket = n.Bucket(chance.choice(["a", "it's", ""]), chance.choice([1, 2, 10]))
+        return n.Compare(chance.choice(ORDERED), bucket, n.Number(Decimal(chance.randint(0, 9))))  # type: ignore[arg-type]
+    if chance.random() < 0.2:
+        return chance.choice([n.Known, n.Missing])(n.Name("home"))
+    latitude, longitude = chance.choice(VALUES["home"])
+    latitude, longitude = Decimal(str(latitude)), Decimal(str(longitude))
+    return n.Near(n.Name("home"), Decimal(chance.choice([0, 25, 1200, 9999, 20016])), latitude, longitude)
 
 
 def for_any(case: Case) -> n.Rule:
