@@ -94,7 +94,7 @@ FEW = ("count of a twentieth", lambda n: f"panel = 'p07' and count(orders, {120 
 
 def since(days: int) -> str:
     """The rows of a rolling window, as a filter."""
-    return f"WHERE at > {END - days * DAY} AND at <= {END}".replace("WHERE ", "WHERE (") + ")"
+    return f"WHERE (moment > {END - days * DAY} AND moment <= {END})"
 
 
 # --- data --------------------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def _peers(customers: int) -> dict[str, Callable[[str], int]]:
     except ImportError:
         return {}
     connection = duckdb.connect()
-    connection.execute("CREATE TABLE orders (id INTEGER, at BIGINT, amount INTEGER, department TINYINT)")
+    connection.execute("CREATE TABLE orders (id INTEGER, moment BIGINT, amount INTEGER, department TINYINT)")
     for block in rows(customers):
         narrow = pa.table({**block, "id": block["id"].astype(np.int32)})
         connection.register("block", narrow)
