@@ -6,6 +6,7 @@ A page is run from top to bottom in an empty folder. What a fenced block is, its
     ```console         lines after ``$`` are run by a shell, the lines below are what they print.
     ```rule            each line is a rule that parses.
     ```toml shop.toml  is the file of that name (so are csv and json); a block without a name is only to be read.
+    ```toml +shop.toml is a part of that file: all parts of the page together are written before anything is run.
 
 In output ``...`` stands for anything, and white space is compared loosely. A second word ``unrun`` keeps a block from
 being run.
@@ -16,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import doctest
 import importlib
+import itertools
 import os
 import re
 import subprocess
@@ -65,11 +67,32 @@ def test_examples(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     folder.mkdir()
     monkeypatch.chdir(folder)
     namespace: dict[str, Any] = {}
+    for name, text in gathered(page).items():
+        (folder / name).write_text(text, encoding="utf-8")
     for block in blocks(page):
         if block.name is None:
             run(page, block, namespace)
-        elif block.name != "unrun":
+        elif block.name != "unrun" and not block.name.startswith("+"):
             (folder / block.name).write_text(block.text, encoding="utf-8")
+
+
+def gathered(page: Path) -> dict[str, str]:
+    """The files that a page gives in parts: the lines of all parts, those of one heading together."""
+    files: dict[str, dict[str, list[str]]] = {}
+    for block in blocks(page):
+        if block.name is not None and block.name.startswith("+"):
+            sections = files.setdefault(block.name[1:], {"": []})
+            lines = sections[""]
+            for line in block.text.splitlines():
+                if re.match(r"\[\[", line):  # another item of a list
+                    lines = sections.setdefault(f"{line} {block.line} {len(sections)}", [line])
+                elif re.match(r"\[", line):
+                    lines = sections.setdefault(line.split("#")[0].rstrip(), [line])
+                else:
+                    lines.append(line)
+    return {
+        name: "\n".join(itertools.chain.from_iterable(sections.values())) + "\n" for name, sections in files.items()
+    }
 
 
 def run(page: Path, block: Block, namespace: dict[str, Any]) -> None:
