@@ -50,6 +50,7 @@ from segdex.bitmap.kernels_workspace import (
     RESULTS,
     TABLE,
     WORDS,
+    end,
     inputs_at,
     node_at,
     program_at,
@@ -273,6 +274,7 @@ def count(address: int, first: int, last: int) -> int:
                 prefetch_inputs(program, root, tables[place + 1], block + place + 1)
             run_inner_nodes(program, block + place, place, work)
             total += count_node(tables[place], program, root, block + place, work)
+    end(memory)
     return total
 
 
@@ -299,6 +301,7 @@ def members(address: int, first: int, last: int, out: Any) -> int:
             store_node(table, program, number, block + place, to, work)
             settle(result, to, work)
             total += result[1]
+    end(memory)
     return total
 
 

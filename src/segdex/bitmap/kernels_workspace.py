@@ -54,7 +54,7 @@ def workspace_bytes(program: Any) -> int:
 
 @helper
 def start(program: Any, memory: Any) -> int:
-    """Make ready the workspace in *memory*, and return its address."""
+    """Make ready the workspace in *memory*, and return its address; it is good until `end` of the same memory."""
     results = signed(program[RESULTS]) * BITSET_BYTES
     work = (signed(memory.ctypes.data) + 63) // 64 * 64 + results
     bits = ints_at(work + BITS, SLOTS)
@@ -65,6 +65,16 @@ def start(program: Any, memory: Any) -> int:
     for i in range(3 * INPUTS):
         spread[i] = 0
     return work
+
+
+@helper
+def end(memory: Any) -> None:
+    """The workspace in *memory* is needed up to here.
+
+    An array is given back right after its last use, and to use its address is none: without this, kernels worked in
+    memory that was no longer theirs.
+    """
+    memory[0] = 0
 
 
 @helper
