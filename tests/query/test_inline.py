@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import segdex
 from segdex.deadlines import Deadline, current, within
 from segdex.metrics import select
-from segdex.query import execute
+from segdex.query import resolve
 from segdex.rules import nodes as n
 from tests.oracle import rules as oracle
 from tests.query.test_rules_oracle import AS_OF, PEOPLE, RULES, WORLD, build, expected_items
@@ -51,7 +51,7 @@ def test_inline_rules_say_what_declared_ones_do(
 ) -> None:
     items = expected_items(people)
     with pytest.MonkeyPatch.context() as patch, build(people) as index:
-        patch.setattr(execute, "MOST_AMONG", share)
+        patch.setattr(resolve, "MOST_AMONG", share)
         for rule in rules:
             expected = [at for at, item in enumerate(items) if oracle.holds(rule, item, WORLD)]
             asked = inlined(rule)
