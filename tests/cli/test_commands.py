@@ -92,6 +92,23 @@ def test_explain(segdex_command: Command, folder: Path) -> None:
     assert (found["count"], found["plan"]["count"], len(found["plan"]["parts"])) == (2, 2, 2)
 
 
+def test_estimate(segdex_command: Command, folder: Path) -> None:
+    rule = "country = 'IN' and not segment 'no_email'"
+    assert segdex_command("estimate", folder, rule).out == "2 customers, exactly\n"
+    (found,) = parsed(segdex_command("estimate", folder, rule, "--json").out)
+    assert found == {"rule": rule, "low": 2, "value": 2, "high": 2, "exact": True}
+
+
+def test_why(segdex_command: Command, folder: Path) -> None:
+    code, out, _ = segdex_command("why", folder, "country = 'IN' and spend > 1000", "ann")
+    assert code == 0
+    assert out.startswith("Not in, because spend > 1000 does not hold (spend is 100.00).\n")
+    assert "country is 'IN'" in out
+    (found,) = parsed(segdex_command("why", folder, "country = 'IN'", "ann", "--json").out)
+    assert (found["holds"], found["key"], found["reason"]["values"]) == (True, "ann", {"country": "IN"})
+    assert segdex_command("why", folder, "country = 'IN'", "nobody").code == 2
+
+
 def test_customer(segdex_command: Command, folder: Path) -> None:
     code, out, _ = segdex_command("customer", folder, "ann")
     assert code == 0

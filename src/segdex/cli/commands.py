@@ -208,6 +208,21 @@ def explain(path: Path, rule: str, /, *, json: Json = False) -> None:
 
 
 @app.command
+def estimate(path: Path, rule: str, /, *, json: Json = False) -> None:
+    """Tell about how many customers a rule holds for, with bounds that always hold, without counting them all.
+
+    Parameters
+    ----------
+    path
+        The folder of the index.
+    rule
+        A rule, in double quotes.
+    """
+    with segdex.open(path) as index:
+        show.estimate(rule, index.estimate(rule), json)
+
+
+@app.command
 def why(path: Path, rule: str, key: str, /, *, json: Json = False) -> None:
     """Show why a rule holds for one customer, or why not: each part with the values that it compares.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from segdex.index import Index
     from segdex.ingest.report import SourceReport
     from segdex.query.collect import CountBy, Customer
+    from segdex.query.estimate import Estimate
     from segdex.query.explain import Check, Explanation, Step
     from segdex.query.why import Reason, Why
 
@@ -217,6 +218,15 @@ def _steps(step: Step, depth: int = 0) -> Iterator[tuple[int, Step]]:
     yield depth, step
     for part in step.parts:
         yield from _steps(part, depth + 1)
+
+
+def estimate(rule: str, found: Estimate, json: bool) -> None:
+    """About how many customers a rule holds for."""
+    if json:
+        return as_json({"rule": rule, **dataclasses.asdict(found)})
+    if found.exact:
+        return text(Text(f"{found.value:,} customers, exactly"))
+    return text(Text(f"about {found.value:,} customers: at least {found.low:,}, at most {found.high:,}"))
 
 
 def why(key: str, found: Why, json: bool) -> None:
