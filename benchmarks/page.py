@@ -260,6 +260,25 @@ def threads(files: list[Figures]) -> tuple[str, Plots]:
     return where(figures) + table(["", "a second, 1 thread", "a second, 2 threads", "ratio"], rows), {}
 
 
+INLINE = {
+    "events": "rows of the stream",
+    "inline_p50_s": "a rule never asked before, median, s",
+    "inline_max_s": "the slowest of them, s",
+    "few_p50_s": "asked of a twentieth of the customers, median, s",
+    "again_us": "the same rule again, median, µs",
+    "vs_duckdb": "times DuckDB",
+    "index_build_s": "building the index, s",
+    "index_build_peak_mb": "most memory while it was built, MiB",
+}
+
+
+def inline(files: list[Figures]) -> tuple[str, Plots]:
+    (figures,) = files
+    rows = [[title, figures[key]] for key, title in INLINE.items() if key in figures]
+    shapes = [[shape["name"], shape["first_s"]] for shape in figures["shapes"]]
+    return where(figures) + table(["", "inline"], rows) + "\n" + table(["rule", "first count, s"], shapes), {}
+
+
 STARTUP = {
     "first_count_s": "from the start of a process to its first count, s",
     "imports_s": "of it: imports, s",
@@ -354,6 +373,7 @@ def _roof(figures: Figures) -> str:
 SECTIONS: dict[str, Callable[[list[Figures]], tuple[str, Plots]]] = {
     "counts": counts,
     "thresholds": thresholds,
+    "inline": inline,
     "threads": threads,
     "startup": startup,
     "bitmaps": bitmaps,

@@ -405,6 +405,8 @@ def figures_of(name: str, **more: object) -> page.Figures:
         case "threads":
             for prefix in ("", "pyroaring_", "machine_"):
                 found |= {f"{prefix}counts_per_s": [1000, 1900], f"{prefix}throughput_ratio": 1.9}
+        case "inline":
+            found |= {**dict.fromkeys(page.INLINE, 0.5), "shapes": [{"name": "one", "first_s": 0.5}]}
         case "startup":
             found |= {**dict.fromkeys(page.STARTUP, 0.5), "predicates": 1000}
         case "bitmaps":
