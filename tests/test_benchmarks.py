@@ -456,6 +456,16 @@ def test_counts_of_every_order_are_in_one_table(tmp_path: Path) -> None:
     assert list(plots) == ["counts-ordered", "counts-aged", "counts-random"]
 
 
+def test_counts_of_several_sizes_are_tables_of_their_own(tmp_path: Path) -> None:
+    files = [
+        figures_of("counts", order=order, customers=size) for order in ("random", "ordered") for size in (5, 7_000)
+    ]
+    files.append(figures_of("counts", order="aged", customers=7_000))
+    text, plots = page.counts(page.read(written(tmp_path, *files), quick=False)["counts"])
+    assert text.index("7,000 customers") < text.index("|  | ordered | aged | random |") < text.index(" 5 customers")
+    assert len(plots) == 3
+
+
 @pytest.mark.parametrize(
     ("files", "problem"),
     [
