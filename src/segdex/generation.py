@@ -10,6 +10,7 @@ from segdex.bitmap.predicate import Predicate
 from segdex.bitmap.ranks import Ranks
 from segdex.events.store import Events
 from segdex.ingest.keys import Keys
+from segdex.rules.words import name_text, string_text
 from segdex.schema.catalog import Catalog
 from segdex.values.column import Column
 from segdex.values.family import Family
@@ -33,12 +34,17 @@ class PredicateName(NamedTuple):
     category: str | None = None
 
     def __str__(self) -> str:
-        of = self.name if self.category is None else f"{self.name}[{self.category!r}]"
-        return f"{of} is known" if self.label is None else f"{of} = {self.label!r}"
+        of = named(self.name, self.category)
+        return f"{of} is known" if self.label is None else f"{of} = {string_text(self.label)}"
 
 
 MEMBER = "true"
 """The label of a set that was loaded as a segment: being in it is what is true."""
+
+
+def named(name: str, category: str | None) -> str:
+    """A name as a rule writes it, so that no two things are told by one text: sets are remembered by it."""
+    return name_text(name) if category is None else f"{name_text(name)}[{string_text(category)}]"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -122,7 +122,9 @@ def open(
     if verify:
         for problem in generations.verify(folder):
             raise problem
-    return Index(generations.load(folder), memory_limit=limit, threads=threads)
+    index = Index(generations.load(folder), memory_limit=limit, threads=threads)
+    index._stored = folder.absolute(), index.generation
+    return index
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ class Index:
         self._executor: Executor | None = Executor(generation, memory_limit)
         self._texts: Remembered[Query] = _texts()
         self._writing = ForkLock()  # who holds it puts the next generation in place
+        self._stored: tuple[Path, int] | None = None  # where this index was opened or saved last, and as what number
         self.report = report
         """What reading the tables found; None for an index that was opened."""
 
@@ -267,10 +270,13 @@ class Index:
             chosen = executor.members_of(query.plan(self._exported(query.rule, suppression, executor), executor))
             return collect.members(chosen, executor, columns, limit, order_by, descending)
 
-    def contains(self, rule: RuleLike, key: Any, *, suppression: Suppression = False) -> Any:
+    def contains(
+        self, rule: RuleLike, key: Any, *, suppression: Suppression = False, timeout: float | None = None
+    ) -> Any:
         """Whether *rule* holds for the customer with *key*; for a list of keys, a list. Unknown keys: False."""
         query, executor = self.prepare(rule), self._running()
-        plan = query.plan(suppression, executor)
+        with within(timeout):
+            plan = query.plan(suppression, executor)
         if is_one_key(key):
             at = self._dense(key)
             return at >= 0 and plan.program.contains(at)
@@ -413,17 +419,19 @@ class Index:
             generation=executor.generation.number,
         )
 
-    def why(self, rule: RuleLike, key: Any) -> Any:
+    def why(self, rule: RuleLike, key: Any, *, timeout: float | None = None) -> Any:
         """Why *rule* holds for the customer with *key*, or why not, a `Why`; for a list of keys, a list.
 
         Raises:
             RuleError: the rule is wrong.
+            LimitError: it takes longer than *timeout* seconds.
             ArgumentError: no customer has this key.
         """
         query, executor = self.prepare(rule), self._running()
         bound = query.bound_by(executor)
         keys = [key] if is_one_key(key) else key
-        found = [_why(query, bound, int(at), executor) for at in executor.generation.keys.lookup(keys)]
+        with within(timeout):
+            found = [_why(query, bound, int(at), executor) for at in executor.generation.keys.lookup(keys)]
         return found[0] if is_one_key(key) else found
 
     # --- changing ------------------------------------------------------------------------------------------------
@@ -511,12 +519,16 @@ class Index:
             ArgumentError: the folder holds something else.
             CorruptError: the index there is damaged: it is not written over.
             LimitError: no greater number is left for a generation than a file there has.
+            LockedError: another writer is at work there, or this index was opened there and another one was saved
+                since, whose changes would be lost.
             StorageError: the operating system refused; what was there before still is.
         """
-        folder = folder_of(path)
+        folder = folder_of(path).absolute()
         with self._writing:
             generation = self._running().generation
-            number = generations.save(generation, folder)
+            since = self._stored[1] if self._stored is not None and self._stored[0] == folder else None
+            number = generations.save(generation, folder, since=since)
+            self._stored = folder, number
             if number != generation.number:  # from now on this index says what whoever opens the folder says
                 self._publish(dataclasses.replace(generation, number=number))
 

@@ -194,12 +194,17 @@ def _of_mapping(labels: Mapping[Any, Any], generation: Generation) -> _Labelled:
     """``{label: keys}``; of several labels of one customer the last one counts."""
     for label in labels:
         if not isinstance(label, str) or not is_storable(label):
-            raise ArgumentError("not a label", found=shown(label), allowed="{label: keys}, each label a text")
+            # What stands here may be a key: a mapping is easily turned round.
+            found = type(label).__name__ if not isinstance(label, str) else "a text that no rule can name"
+            raise ArgumentError("not a label", found=found, allowed="{label: keys}, each label a text")
     order = sorted(labels, key=str.encode)
     code = {label: place for place, label in enumerate(order)}
     codes = np.full(generation.count, -1, np.int32)
     strange = missing = rows = 0
     for label, keys in labels.items():
+        if isinstance(keys, Mapping):
+            hint = "load a table with the columns key, label and score"
+            raise ArgumentError("a label has keys, no scores by key", found="a mapping in a mapping", hint=hint)
         if isinstance(keys, bytes | bytearray | memoryview) or roaring.is_bitmap(keys):
             ids: Any = hot.to_ids(_members(keys, generation).members)
         else:

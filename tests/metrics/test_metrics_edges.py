@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import itertools
+import math
 import random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -203,3 +204,11 @@ def test_a_leap_day_is_full_on_the_28th_of_a_common_year() -> None:
         ("1999-12-31", -1),
     ):
         assert years_since(born, dt.date.fromisoformat(today).toordinal() - EPOCH).tolist() == [years]
+
+
+def test_a_median_of_the_largest_numbers_is_no_infinity() -> None:
+    schema = {"customers": {"key": "k"}, "streams": {"r": {"key": "k", "fields": {"amount": "number"}}}}
+    rows = pa.table({"k": [1, 1, 2, 2], "amount": [1e308, 1.5e308, math.inf, 1.0]})
+    with segdex.build(schema, as_of="2026-06-30T00:00:00Z", sources={"r": rows}) as index:
+        found = index.members("everyone", columns=["median(r.amount)"]).read_all().column(1).to_pylist()
+    assert found == [1.25e308, math.inf]

@@ -203,3 +203,24 @@ def test_a_model_is_fitted_to_all_whoever_is_asked_for() -> None:
         keys = set(index.keys(every).to_pylist())
     with shop() as index:
         assert [each.holds for each in index.why(fitted, declared)] == [key in keys for key in declared]
+
+
+def test_odd_names_are_not_taken_for_rules() -> None:
+    ids = range(100)
+    first, second = ["x" if i % 10 else "z" for i in ids], ["x" if i % 10 == 5 else "w" for i in ids]
+    table = pa.table({"id": ids, "p": first, "q": second})
+    attributes = {"p": "category", "not p": {"type": "category", "column": "q"}}
+    schema = {"customers": {"key": "id", "attributes": attributes}, "streams": {"o": {"key": "id", "time": "at"}}}
+    rows = pa.table({"id": ids, "at": pa.array([AS_OF] * 100, pa.timestamp("us", "UTC"))})
+    with segdex.build(schema, as_of=AS_OF, sources={"customers": table, "o": rows}) as index:
+        for rule, expected in (("not p = 'x'", [*range(0, 100, 10)]), ("\"not p\" = 'x'", [*range(5, 100, 10)])):
+            assert list(index.bitmap(f"{rule} and count(o) > 0")) == expected
+            assert list(index.bitmap(f"({rule} or {rule}) and bucket('a', 2) >= 0")) == expected
+
+
+def test_every_call_takes_a_timeout(index: segdex.Index) -> None:
+    rule = "any c (count(orders, by = shop)[c] > 1 and not sum(orders.amount, by = shop)[c] > 2000)"
+    for ask in (index.contains, index.why):
+        with pytest.raises(segdex.LimitError, match="takes too long"):
+            ask(rule, 0, timeout=1e-9)
+        assert ask(rule, 0, timeout=60) is not None

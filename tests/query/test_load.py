@@ -276,7 +276,7 @@ def test_any_text_is_a_name(index: segdex.Index, name: str, tmp_path: Path) -> N
         ({"a": None}, segdex.ArgumentError, "no keys"),
         ({"a": BitMap([5])}, segdex.ArgumentError, "beyond the last one"),
         ({"a": pa.table({"k": ["ann"], "l": ["x"]})}, segdex.ArgumentError, "one column; found k, l"),
-        ({7: ["ann"]}, segdex.ArgumentError, "not a label; found 7"),
+        ({7: ["ann"]}, segdex.ArgumentError, "not a label; found int"),
         ({"a\0": ["ann"]}, segdex.ArgumentError, "not a label"),
         (pa.table({"key": ["ann"], "lable": ["a"]}), segdex.ArgumentError, "found key, lable; allowed: key, label"),
         (pa.table({"key": ["ann"], "label": ["a"], "score": ["much"]}), segdex.SourceError, "row 1, column 'score'"),
@@ -500,3 +500,41 @@ def test_labels_of_many_values_have_no_sets() -> None:
         assert keys(made, "l = '0.0'") == [0, 1]
         made.load("l", {"few": [5]})
         assert (keys(made, "l = 'few'"), made.count("l = '0.0'")) == ([5], 0)
+
+
+# --- what a first attack found -----------------------------------------------------------------------------------
+
+
+def people() -> segdex.Index:
+    table = pa.table({"id": range(10), "country": ["IN", "AE"] * 5})
+    schema = {"customers": {"key": "id", "attributes": {"country": "category"}}}
+    return segdex.build(schema, as_of="2026-06-30T00:00:00Z", sources={"customers": table})
+
+
+@pytest.mark.parametrize("turned", [{917: "gold"}, {b"ann@x.com": [1]}, {"ann@x.com\0": "gold"}])
+def test_a_mapping_turned_round_tells_no_key(turned: dict[Any, Any]) -> None:
+    with people() as index, pytest.raises(segdex.ArgumentError, match="not a label") as caught:
+        index.load("grade", turned)
+    assert "917" not in str(caught.value)
+    assert "ann" not in str(caught.value)
+
+
+def test_scores_by_key_are_no_keys() -> None:
+    with people() as index, pytest.raises(segdex.ArgumentError, match="columns key, label and score"):
+        index.load("model", {"churn": {1: 0.9, 2: 0.1}})
+
+
+def test_what_another_saved_is_not_lost(tmp_path: Path) -> None:
+    people().save(tmp_path / "index")
+    with segdex.open(tmp_path / "index") as one, segdex.open(tmp_path / "index") as other:
+        one.load("first", [1])
+        other.load("second", [2])
+        one.save(tmp_path / "index")
+        with pytest.raises(segdex.LockedError, match="another writer saved this index since it was opened"):
+            other.save(tmp_path / "index")
+        other.save(tmp_path / "elsewhere")
+        one.load("third", [3])
+        one.save(tmp_path / "index")  # its own is what is there
+    with segdex.open(tmp_path / "index") as index:
+        assert index.counts(["segment 'first'", "segment 'third'"]) == [1, 1]
+    people().save(tmp_path / "index")  # a new build takes the place of whatever is there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import segdex
 from segdex.bitmap import predicate as hot
 from segdex.errors import CorruptError, SegdexError, VersionError
 from segdex.generation import Generation
+from segdex.schema.load import load
 from segdex.store import generations, snapshot
 from segdex.store.container import Reader, Writer
 from segdex.store.os import OperatingSystem
@@ -341,3 +343,36 @@ def test_verify_lists_every_part_that_does_not_fit(tmp_path, generation):
     places = [str(problem) for problem in generations.verify(path.parent)]
     assert [any(name in place for place in places) for name in ("values/country", "fields/department", "predicates/1")]
     assert len(places) == 3
+
+
+BANDED: dict[str, Any] = {
+    "customers": {"attributes": {"points": "number"}},
+    "streams": {"orders": {"time": "at"}},
+    "metrics": {"alive": {"kind": "p_alive", "stream": "orders"}},
+    "bands": {
+        "level": {"metric": "points", "edges": [1, 2]},
+        "fifths": {"metric": "points", "quantiles": 5},
+    },
+}
+FITTED = {"level": (1.0, 2.0), "fifths": (0.5, 0.5, 3.0), "alive": (0.2, 4.4, 0.8, 2.4)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({}, None),
+        ({"fifths": ()}, None),
+        ({"alive": (0.2, 4.4, 0.8)}, "four numbers above 0"),
+        ({"alive": (0.0, 4.4, 0.8, 2.4)}, "four numbers above 0"),
+        ({"level": (2.0, 1.0)}, "do not ascend"),
+        ({"fifths": (0.5, math.nan, 3.0)}, "do not ascend"),
+        ({"fifths": (math.nan,)}, "do not ascend"),
+        ({"level": (1.0,)}, "has 1 edges, declared are 2"),
+        ({"zzz": (1.0,)}, "no band"),
+        ({"level": None}, "has no edges"),
+    ],
+)
+def test_what_was_fitted_fits_the_schema(changed: dict[str, Any], fault: str | None) -> None:
+    fitted = {name: held for name, held in {**FITTED, **changed}.items() if held is not None}
+    found = generations._fitted_fault(fitted, load(BANDED))
+    assert found is None if fault is None else fault in str(found)

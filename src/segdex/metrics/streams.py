@@ -101,12 +101,16 @@ def _median(selected: Selected, metric: Metric) -> Data:
     kernels_values.middle(group.offsets, group.inside, _keys(data), low, high)
     both = _added(values_of(low, data), values_of(high, data))
     both[low == MISSING] = np.nan
-    return _quotient(both, np.full(selected.groups, 2 * _unit(selected, metric)))
+    middle = _quotient(both, np.full(selected.groups, 2 * _unit(selected, metric)))
+    if data.dtype == np.float64:  # the sum of two large numbers is beyond float64, what lies between them is not
+        halves = values_of(low, data) / 2 + values_of(high, data) / 2
+        middle = np.where(np.isinf(middle) & np.isfinite(halves), halves, middle)
+    return middle
 
 
 def _added(low: Data, high: Data) -> Floats:
     """low + high as float64, rounded once; beyond int64 the two are rounded first."""
-    with np.errstate(invalid="ignore"):  # inf and -inf
+    with np.errstate(invalid="ignore", over="ignore"):  # inf and -inf, or two numbers near the largest
         total = low + high
         if total.dtype == np.float64:
             return total  # type: ignore[return-value]

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from segdex.errors import nearest
 from segdex.generation import Generation
-from segdex.query.bind import Bound, Every, leaves
+from segdex.query.bind import Bound, Every, Leaf, leaves
 from segdex.query.execute import Executor
 from segdex.rules import nodes
 from segdex.values.column import Column
@@ -35,11 +35,7 @@ def _settled(bound: Bound, executor: Executor) -> Iterator[str]:
     if isinstance(bound, Every) or len(executor.generation.universe) == 0:
         return
     parts = list(leaves(bound))
-    known = [
-        leaf
-        for leaf in parts
-        if not any(isinstance(node, nodes.Call | nodes.Sequence) for node in nodes.walk(leaf.rule))
-    ]
+    known = [leaf for leaf in parts if isinstance(leaf, Leaf) and not _looks_at_rows(leaf.rule)]
     for leaf in known:
         told = _always(leaf, executor)
         if told:
@@ -48,6 +44,10 @@ def _settled(bound: Bound, executor: Executor) -> Iterator[str]:
         told = _always(bound, executor)
         if told:
             yield f"the rule holds for {told}"
+
+
+def _looks_at_rows(rule: nodes.Rule) -> bool:
+    return any(isinstance(node, nodes.Call | nodes.Sequence) for node in nodes.walk(rule))
 
 
 def _always(bound: Bound, executor: Executor) -> str | None:

@@ -16,7 +16,7 @@ from segdex.bitmap.predicate import Ids, Predicate
 from segdex.bitmap.program import INPUT_TABLES, MOST_OPERANDS, Operand, Program, assemble, count_all
 from segdex.bitmap.ranks import RANGE, Range, range_of
 from segdex.deadlines import current
-from segdex.errors import LimitError
+from segdex.errors import CorruptError, LimitError
 from segdex.forks import Once
 from segdex.generation import Generation, PredicateName
 from segdex.query.bind import Binder, Bound, ForAny, substitute
@@ -128,7 +128,7 @@ class Executor:
             return sets[leaf]
         match leaf.name:
             case PredicateName():
-                return self.generation.predicates[leaf.name]
+                return self._stored(leaf.name)
             case Labels():
                 return self._united(leaf.name)
             case Within(name, low, high):
@@ -167,7 +167,10 @@ class Executor:
         return len(self.operand_of(leaf, sets))
 
     def _stored(self, name: PredicateName) -> Predicate:
-        return self.generation.predicates[name]
+        held = self.generation.predicates.get(name)
+        if held is None:
+            raise CorruptError("a set that the index should have is not there", found=str(name))
+        return held
 
     def _united(self, of: Labels) -> Predicate:
         """The union of several labels, made once and remembered: each label would add to every chunk's work."""

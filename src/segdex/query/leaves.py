@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segdex.generation import Generation, PredicateName
+from segdex.generation import Generation, PredicateName, named
 from segdex.query.customers import Customers, Distinct, Pairs
 from segdex.query.formula import NOBODY, And, Formula, Leaf, Not, Or
 from segdex.rules import nodes
 from segdex.rules.shorthand import written_out
+from segdex.rules.words import name_text, string_text
 from segdex.values import compare, masks
 from segdex.values.column import Column, Mask
 from segdex.values.compare import as_kept
@@ -41,8 +42,8 @@ class Labels(NamedTuple):
     labels: frozenset[str]
 
     def __str__(self) -> str:
-        of = self.name if self.category is None else f"{self.name}[{self.category!r}]"
-        labels = [repr(label) for label in sorted(self.labels)]
+        of = named(self.name, self.category)
+        labels = [string_text(label) for label in sorted(self.labels)]
         return f"{of} = {labels[0]}" if len(labels) == 1 else f"{of} in ({', '.join(labels)})"
 
 
@@ -54,7 +55,7 @@ class Within(NamedTuple):
     high: int | float
 
     def __str__(self) -> str:
-        return f"{self.name} from {self.low} to {self.high}"
+        return f"{name_text(self.name)} from {self.low} to {self.high}"
 
 
 class Among(NamedTuple):

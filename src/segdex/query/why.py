@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from segdex.bitmap.predicate import has
+from segdex.deadlines import current
 from segdex.generation import MEMBER, PredicateName
 from segdex.query.among import Among
 from segdex.query.bind import All, Bound, Every, ForAny, Leaf, Named, Some, Stored, Without, chosen_items, substitute
@@ -182,7 +183,9 @@ class _Customer:
         """Whether it holds for some category, and for which."""
         names = {name for item in chosen_items(bound) for name in self._items.family(item).categories.to_pylist()}
         found: list[str] = []
+        deadline = current()
         for category in sorted(names, key=str.encode):
+            deadline.check()
             one = self._executor.binder.bind_checked(substitute(bound.rule, bound.variable, category))
             if self.reason(one).holds:
                 found.append(category)

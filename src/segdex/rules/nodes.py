@@ -317,9 +317,7 @@ class Near(Rule, frozen=True, tag="near"):
         for name, (low, high) in _NEAR_BOUNDS.items():
             _settle(self, name, plain(getattr(self, name)))
             if not low <= getattr(self, name) <= high:
-                raise ArgumentError(
-                    f"the {name} is out of range", found=str(getattr(self, name)), allowed=f"{low} to {high}"
-                )
+                raise ArgumentError(f"{name} out of range", found=str(getattr(self, name)), allowed=f"{low} to {high}")
 
 
 class Soon(Rule, frozen=True, tag="soon"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from segdex.bitmap.ranks import Ranks, check_order, stored_ranks
 from segdex.errors import CorruptError, SegdexError
 from segdex.generation import MEMBER, Generation, PredicateName, Values
 from segdex.schema.catalog import Catalog
+from segdex.schema.kinds import MODEL
 from segdex.schema.load import load as load_schema
 from segdex.schema.types import ValueType
 from segdex.store import snapshot
@@ -58,18 +60,19 @@ _decoder = msgspec.msgpack.Decoder(Description)
 # --- saving ------------------------------------------------------------------------------------------------------
 
 
-def save(generation: Generation, folder: Path, system: OperatingSystem | None = None) -> int:
+def save(generation: Generation, folder: Path, system: OperatingSystem | None = None, since: int | None = None) -> int:
     """Write *generation* as the next one of the index in *folder*, all or nothing, and return its number.
 
-    That is its own, or a greater one where the folder has one of this number already: numbers never go back.
+    That is its own, or a greater one where the folder has one of this number already: numbers never go back. Where it
+    was made of the one that the folder had, *since* is the number of that one.
 
     Raises:
         ArgumentError: the folder holds something else.
-        LockedError: another writer is at work.
+        LockedError: another writer is at work, or has been since.
         StorageError: the operating system refused; what was there before still is.
     """
     fill, least = partial(_write, generation), generation.number
-    return snapshot.commit(folder, fill, system or OperatingSystem(), least=least).generation
+    return snapshot.commit(folder, fill, system or OperatingSystem(), least=least, since=since).generation
 
 
 def _write(generation: Generation, writer: Writer) -> None:
@@ -235,6 +238,9 @@ def _catalog(reader: Reader, description: Description) -> Catalog:
         form = description.values.get(name)
         if form is None or isinstance(form, FamilyForm) != declared.family or _type(form).kind != declared.kind:
             raise _unreadable(reader, DESCRIPTION, f"{name!r} is not there as the schema declares it")
+    fault = _fitted_fault(description.fitted, catalog)
+    if fault is not None:
+        raise _unreadable(reader, DESCRIPTION, fault)
     strange = [name for name in description.order if name not in catalog.types]
     if strange:
         raise _unreadable(reader, DESCRIPTION, f"customers are ordered by {strange[0]!r}, which is not declared")
@@ -245,6 +251,24 @@ def _catalog(reader: Reader, description: Description) -> Catalog:
         }:
             raise _unreadable(reader, DESCRIPTION, f"stream {stream!r} is not there as the schema declares it")
     return catalog
+
+
+def _fitted_fault(fitted: Mapping[str, tuple[int | float, ...]], catalog: Catalog) -> str | None:
+    """What is wrong with the edges of bands and the parameters of models; None: nothing."""
+    bands, metrics = catalog.schema.bands, catalog.schema.metrics
+    models = {name for name, metric in metrics.items() if metric.kind == "p_alive" and metric.r is None}
+    for name in {*bands, *fitted}:
+        edges = fitted.get(name)
+        if name in models:
+            if edges is None or len(edges) != len(MODEL) or not all(0 < each < float("inf") for each in edges):
+                return f"the parameters of {name!r} are not four numbers above 0"
+        elif edges is None or name not in bands:
+            return f"edges of {name!r}, which is no band" if name not in bands else f"band {name!r} has no edges"
+        elif not all(low <= high for low, high in itertools.pairwise((*edges, *edges[-1:]))):
+            return f"the edges of band {name!r} do not ascend"
+        elif bands[name].edges is not None and len(edges) != len(bands[name].edges or ()):
+            return f"band {name!r} has {len(edges)} edges, declared are {len(bands[name].edges or ())}"
+    return None
 
 
 def _type(form: ColumnForm | FamilyForm) -> ValueType:

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from segdex.errors import ArgumentError, CorruptError, LimitError, SegdexError, StorageError, VersionError
+from segdex.errors import ArgumentError, CorruptError, LimitError, LockedError, SegdexError, StorageError, VersionError
 from segdex.store.container import Identity, Reader, Writer, checksum, hexed
 from segdex.store.os import NewFile, OperatingSystem
 
@@ -186,7 +186,12 @@ def verify(folder: Path, system: OperatingSystem) -> Iterator[SegdexError]:
 
 
 def commit(
-    folder: Path, fill: Callable[[Writer], None], system: OperatingSystem, last_sequence: int = 0, least: int = 1
+    folder: Path,
+    fill: Callable[[Writer], None],
+    system: OperatingSystem,
+    last_sequence: int = 0,
+    least: int = 1,
+    since: int | None = None,
 ) -> Identity:
     """Write the next generation of an index, the first where the folder is empty or missing.
 
@@ -195,12 +200,13 @@ def commit(
         fill: adds the sections. It must not write into the folder itself.
         last_sequence: the last batch of the journal that the generation holds.
         least: the generation has this number or a greater one.
+        since: where given, the generation that this one follows: it must still be the current one.
 
     Raises:
         ArgumentError: the folder holds other files and is no index.
         CorruptError: the index there is damaged: it is not written over.
         LimitError: a file there has the greatest number that a generation may have.
-        LockedError: another writer is at work.
+        LockedError: another writer is at work, or has been since generation *since*.
         StorageError: the operating system refused; the older generation is still the current one, except where
             only the last ``fsync`` failed: then either is.
     """
@@ -211,6 +217,12 @@ def commit(
     lock = system.lock(folder / LOCK)
     try:
         before = _ours(folder, system)
+        if since is not None and (before is None or before.generation != since):
+            raise LockedError(
+                "another writer saved this index since it was opened", place=str(folder),
+                found="no generation" if before is None else f"generation {before.generation}",
+                allowed=f"generation {since}", hint="open it again and change that, or save into another folder",
+            )  # fmt: skip
         _sweep(folder, system)
         number = _next(folder, before, least, system)
         identity = Identity(before.store if before else uuid.uuid4(), number, last_sequence)
