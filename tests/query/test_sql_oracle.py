@@ -43,6 +43,7 @@ SCHEMA: dict[str, Any] = {
         "bought": {"kind": "count", "stream": "orders", "by": "department"},
         "value_share": {"kind": "share", "stream": "orders", "by": "department", "weight": "amount"},
         "basket": {"kind": "mean", "stream": "orders", "field": "amount", "by": "department"},
+        "elsewhere": {"kind": "formula", "formula": "orders - bought"},
         "age": {"kind": "years_since", "attribute": "born"},
         "latest": {"kind": "last", "stream": "orders"},
         "since_seen": {"kind": "days_since", "attribute": "seen"},
@@ -51,6 +52,7 @@ SCHEMA: dict[str, Any] = {
         "level": {"metric": "points", "edges": [0, 10], "labels": ["none", "some", "many"]},
         "affinity": {"metric": "value_share", "edges": [0.2, 0.75]},
         "often": {"metric": "bought", "edges": [1, 2], "labels": ["never", "once", "more"]},
+        "spread": {"metric": "elsewhere", "edges": [1, 2], "labels": ["none", "one", "more"]},
     },
     "stages": {"lifecycle": [{"name": "rich", "where": "spend > 7"}, {"name": "buyer", "where": "orders > 0"}]},
     "segments": {
