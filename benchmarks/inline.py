@@ -81,7 +81,11 @@ SHAPES: tuple[Shape, ...] = (
         lambda n: f"sum(orders.amount, 1y, where department = 'd0{n}') > 200",
         lambda n: f"sum(amount) FILTER ({since(365)} AND department = {n}) > 20000",
     ),
-    ("largest ever", lambda n: f"max(orders.amount) > {500 + n}", lambda n: f"max(amount) > {500 + n}00"),
+    (
+        "largest of late",
+        lambda n: f"max(orders.amount, {200 + n}d) > 500",
+        lambda n: f"max(amount) FILTER ({since(200 + n)}) > 50000",
+    ),
     ("did lately", lambda n: f"did(orders, {7 + n}d)", lambda n: f"count(*) FILTER ({since(7 + n)}) >= 1"),
     (
         "mean, and often",
