@@ -400,17 +400,22 @@ class Index:
         query = self.prepare(rule)
         return to_sql(query.rule, self._running())
 
-    def explain(self, rule: RuleLike) -> Explanation:
-        """The plan of *rule* with what each step was expected to find, what it finds, how and in what time."""
+    def explain(self, rule: RuleLike, *, timeout: float | None = None) -> Explanation:
+        """The plan of *rule* with what each step was expected to find, what it finds, how and in what time.
+
+        Each part is counted by itself, for all customers: of a rule straight from a stream that takes longer than to
+        count the rule.
+        """
         query = self.prepare(rule)
         executor = self._running()
         bound = query.bound_by(executor)
-        plan, steps = query.plan(False, executor), trace(bound, executor)
-        exported = query.plan(self._exported(query.rule, True, executor), executor)
+        with within(timeout):
+            plan, steps = query.plan(False, executor), trace(bound, executor)
+            exported = query.plan(self._exported(query.rule, True, executor), executor).count()
         return Explanation(
             rule=str(query.rule),
             count=steps.count,
-            suppressed=steps.count - exported.count(),
+            suppressed=steps.count - exported,
             plan=steps,
             rewritten=told(plan.formula),
             tables=len(plan.program.nodes),
