@@ -17,11 +17,9 @@ from segdex.bitmap import predicate as hot
 from segdex.bitmap import roaring
 from segdex.bitmap.roaring import BitMap
 from segdex.deadlines import within
-from segdex.derive import Progress, derive
 from segdex.errors import ArgumentError, ClosedError, RuleError
 from segdex.forks import ForkLock
 from segdex.generation import Generation
-from segdex.load import Loaded, load_into
 from segdex.query import collect
 from segdex.query.advice import warnings
 from segdex.query.aggregate import Aggregate, aggregate
@@ -44,8 +42,10 @@ from segdex.schema.load import load
 from segdex.store import generations
 from segdex.values import clock
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what builds and loads is imported by who does: an index that is opened needs none of it
+    from segdex.derive import Progress
     from segdex.ingest.report import Report
+    from segdex.load import Loaded
     from segdex.rules.sql import Sql
 
 MOST_THREADS = 256
@@ -80,6 +80,7 @@ def build(
         SchemaError: the schema is wrong.
         SourceError: a table is wrong.
     """
+    from segdex.derive import derive
     from segdex.ingest.read import read
 
     if progress is not None and not callable(progress):
@@ -462,6 +463,8 @@ class Index:
             CorruptError: the bytes are not one well-formed set.
             SourceError: the table cannot be read, or a row is bad.
         """
+        from segdex.load import load_into
+
         with self._writing:
             generation, loaded = load_into(self._running().generation, name, data)
             self._publish(generation)
