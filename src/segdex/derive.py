@@ -28,21 +28,31 @@ from segdex.values.family import Family
 
 RANKED = ("integer", "number", "date", "time")
 """The kinds whose values are compared by size."""
+Fitted = Mapping[str, tuple[int | float, ...]]
+"""What was fitted to data, see `Generation`."""
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many parts are done, and how many there are."""
 
 
-def derive(catalog: Catalog, tables: Tables, as_of: int, progress: Progress | None = None) -> Generation:
+def derive(
+    catalog: Catalog,
+    tables: Tables,
+    as_of: int,
+    progress: Progress | None = None,
+    fitted: Fitted | None = None,
+) -> Generation:
     """Compute everything that *catalog* declares over *tables*, as of the clock *as_of*.
 
-    *tables* may be emptied: where customers are not numbered by their keys, columns move out of it one by one.
+    *tables* may be emptied: where customers are not numbered by their keys, columns move out of it one by one. What an
+    earlier generation *fitted* to its data, and *catalog* still asks for, is used again in place of fitting.
     """
+    kept = _still_fitted(catalog, fitted or {})
     order = chosen(catalog, tables)
     if order:
         if progress is not None:
             progress("ordering customers", 0, 0)
-        tables = moved(tables, _places(order, catalog, tables, as_of))
-    made = _Derivation(_begun(catalog, tables, as_of, order), tables.attributes)
+        tables = moved(tables, _places(order, catalog, tables, as_of, kept))
+    made = _Derivation(_begun(catalog, tables, as_of, order, kept), tables.attributes)
     names = [*catalog.given, *(name for name in catalog.order if name not in catalog.schema.segments)]
     for done, name in enumerate(names):
         if progress is not None:
@@ -59,9 +69,17 @@ def derive(catalog: Catalog, tables: Tables, as_of: int, progress: Progress | No
     return made.generation
 
 
-def _places(order: Sequence[str], catalog: Catalog, tables: Tables, as_of: int) -> Ints:
+def _still_fitted(catalog: Catalog, fitted: Fitted) -> Fitted:
+    """What of *fitted* belongs to bands and models of *catalog* that are fitted to data."""
+    bands, metrics = catalog.schema.bands, catalog.schema.metrics
+    asked = {name for name, declared in bands.items() if declared.edges is None}
+    asked |= {name for name, metric in metrics.items() if metric.kind == "p_alive" and metric.r is None}
+    return {name: values for name, values in fitted.items() if name in asked}
+
+
+def _places(order: Sequence[str], catalog: Catalog, tables: Tables, as_of: int, kept: Fitted) -> Ints:
     """The places of customers in their order: what it is made of is computed for them as they are, without sets."""
-    made = _Derivation(_begun(catalog, tables, as_of, ()), tables.attributes)
+    made = _Derivation(_begun(catalog, tables, as_of, (), kept), tables.attributes)
     needed = _needed(order, catalog)
     for name in catalog.order:
         if name in needed and name not in catalog.schema.segments:
@@ -119,7 +137,7 @@ def _using(names: set[str], catalog: Catalog) -> list[str]:
     return [name for name in catalog.order if name in found - names and name not in catalog.schema.segments]
 
 
-def _begun(catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...]) -> Generation:
+def _begun(catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...], fitted: Fitted) -> Generation:
     """The first generation of an index, without any values yet."""
     return Generation(
         catalog=catalog,
@@ -134,7 +152,7 @@ def _begun(catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...])
         events=tables.events,
         predicates={},
         ranks={},
-        fitted={},
+        fitted=dict(fitted),
         order=order,
     )
 

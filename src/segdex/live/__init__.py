@@ -1,0 +1,1 @@
+"""Generations that follow one another: batches applied, the clock advanced, what changed told and kept."""
