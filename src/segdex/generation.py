@@ -1,4 +1,9 @@
-"""A generation: one immutable version of the whole index, which readers hold while they ask."""
+"""What answers are computed from: the values and sets of one numbering of customers, and versions made of these.
+
+A *version* is what readers hold while they ask: one immutable state of the whole index, told by the number of its
+generation. It is a base of all customers, which is never written, and a delta: for the customers who have changed since
+the base was made, their rows as the base has them (minus) and as they are now (plus).
+"""
 
 from __future__ import annotations
 
@@ -6,13 +11,16 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import NamedTuple, TypeAlias, TypeVar
 
+import numpy as np
+
 from segdex.bitmap.predicate import Predicate
 from segdex.bitmap.ranks import Ranks
 from segdex.events.store import Events
+from segdex.forks import Once
 from segdex.ingest.keys import Keys
 from segdex.rules.words import name_text, string_text
 from segdex.schema.catalog import Catalog
-from segdex.values.column import Column
+from segdex.values.column import Column, Ints
 from segdex.values.family import Family
 
 Values: TypeAlias = Column | Family
@@ -49,7 +57,7 @@ def named(name: str, category: str | None) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Generation:
-    """Everything that an answer is computed from.
+    """Values and sets of one numbering of customers: of all of them, or of a delta's few.
 
     Attributes:
         catalog: the checked schema.
@@ -96,6 +104,88 @@ class Generation:
             return None
         distinct = self.dictionaries[name].dictionary
         return None if distinct is None or len(distinct) > MOST_LABELS else tuple(distinct.to_pylist())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Delta:
+    """The customers who have changed since the base was made, each in a *slot*.
+
+    Counts add: base - minus + plus. Where it matters who is who, a customer's row is the one in *plus*.
+
+    Attributes:
+        ids: the dense id of each slot, int64, each once, shape (slots,); those from the base's count on came since.
+        rows: the row of each slot in *plus*, int64: its own number, or -1 where the customer is erased.
+        minus: the customers as the base has them; its universe are those whom the base knows.
+        plus: the customers as they are now; its universe are those who are not erased.
+    """
+
+    ids: Ints
+    rows: Ints
+    minus: Generation
+    plus: Generation
+
+    @Once
+    def _sorted(self) -> tuple[Ints, Ints]:
+        order = np.argsort(self.ids, kind="stable")
+        return self.ids[order], order
+
+    def slots_of(self, ids: Ints) -> Ints:
+        """The slot of each dense id, -1 where it has none."""
+        held, order = self._sorted
+        if not len(held):
+            return np.full(len(ids), -1, np.int64)
+        places = np.minimum(np.searchsorted(held, ids), len(held) - 1)
+        return np.where(held[places] == ids, order[places], -1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Version:
+    """One immutable state of the whole index.
+
+    Attributes:
+        base: all customers as of the clock, but for those who have changed since.
+        number: counts generations of one store, from 1.
+        keys: the customers' keys by dense id.
+        delta: those who have changed; None: nobody.
+    """
+
+    base: Generation
+    number: int
+    key_source: Callable[[], Keys]
+    delta: Delta | None = None
+
+    @property
+    def catalog(self) -> Catalog:
+        """The checked schema."""
+        return self.base.catalog
+
+    @property
+    def as_of(self) -> int:
+        """The clock, in microseconds UTC."""
+        return self.base.as_of
+
+    @property
+    def keys(self) -> Keys:
+        """The customers' keys by dense id."""
+        return self.key_source()
+
+    @Once
+    def count(self) -> int:
+        """How many dense ids there are, erased customers included."""
+        if self.delta is None or not len(self.delta.ids):
+            return self.base.count
+        return max(self.base.count, int(self.delta.ids.max()) + 1)
+
+    @Once
+    def customers(self) -> int:
+        """The size of the universe."""
+        changed = 0 if self.delta is None else len(self.delta.plus.universe) - len(self.delta.minus.universe)
+        return len(self.base.universe) + changed
+
+
+def alone(base: Generation) -> Version:
+    """The version that is a base alone."""
+    return Version(base, base.number, base.key_source)
 
 
 MOST_LABELS = 4096

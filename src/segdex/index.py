@@ -26,7 +26,8 @@ from segdex.query.aggregate import Aggregate, aggregate
 from segdex.query.bind import Bound, Some, leaves
 from segdex.query.collect import CountBy, Customer
 from segdex.query.estimate import Estimate
-from segdex.query.execute import Executor
+from segdex.query.among import asks_for_all
+from segdex.query.answers import Answers
 from segdex.query.explain import Check, Explanation
 from segdex.query.formula import told
 from segdex.query.prepared import Query, Suppression
@@ -136,6 +137,7 @@ class Stats:
         customers: the size of the universe.
         generation: the number of the generation that answers.
         predicates: how many precomputed sets there are.
+        changed: how many customers have changed since the base was made.
         ranks: for how many columns any threshold is answered from ranks.
         remembered: how many sets and inline calls are kept that were computed for rules.
         remembered_bytes: how many bytes these take.
@@ -148,6 +150,7 @@ class Stats:
     generation: int
     predicates: int
     ranks: int
+    changed: int
     remembered: int
     remembered_bytes: int
     texts: int
@@ -204,21 +207,24 @@ class Index:
         if isinstance(rules, str | bytes | Rule) or not isinstance(rules, Iterable):
             raise ArgumentError("rules", found=type(rules).__name__, allowed="a list of rules: ['everyone']")
         with within(timeout):
-            executor, queries = self._running(), [self.prepare(rule) for rule in rules]
-            return executor.counts([query.plan(suppression, executor) for query in queries])
+            answers, queries = self._running(), [self.prepare(rule) for rule in rules]
+            return answers.counts([query.plan(suppression, answers) for query in queries])
 
     def prepare(self, rule: RuleLike) -> Query:
         """Parse, bind and plan *rule* once, to be asked many times; it follows the index to later generations."""
-        executor = self._running()
+        answers = self._running()
         if isinstance(rule, Rule):
-            return Query(self, rule, executor.binder.bind(rule), executor.generation.catalog)
+            return Query(self, rule, answers.binder.bind(rule), answers.version.catalog)
         if not isinstance(rule, str):
             raise ArgumentError("not a rule", found=type(rule).__name__, allowed="text or segdex.Rule")
 
         def prepared() -> Query:
+            earlier = self._earlier_texts.peek(rule)
+            if earlier is not None and earlier.fits(answers):
+                return earlier
             source = read_rule(rule)
-            bound = executor.binder.bind(source.rule, source.positions)
-            return Query(self, source.rule, bound, executor.generation.catalog)
+            bound = answers.binder.bind(source.rule, source.positions)
+            return Query(self, source.rule, bound, answers.version.catalog)
 
         return self._texts.get(rule, prepared)
 
@@ -227,9 +233,9 @@ class Index:
 
         Comparisons that no precomputed set answers are computed, once.
         """
-        query, executor = self.prepare(rule), self._running()
+        query, answers = self.prepare(rule), self._running()
         with within(timeout):
-            return executor.estimate(query.plan(suppression, executor))
+            return answers.estimate(query.plan(suppression, answers))
 
     def bitmap(self, rule: RuleLike, *, suppression: Suppression = False, timeout: float | None = None) -> BitMap:
         """The dense ids of the customers that *rule* holds for."""
@@ -266,33 +272,30 @@ class Index:
         if not isinstance(descending, bool | np.bool_):
             raise ArgumentError("descending", found=type(descending).__name__, allowed="True, False")
         query = self.prepare(rule)
-        executor = self._running()
+        answers = self._running()
         with within(timeout):
-            chosen = executor.members_of(query.plan(self._exported(query.rule, suppression, executor), executor))
-            return collect.members(chosen, executor, columns, limit, order_by, descending)
+            chosen = answers.members_of(query.plan(self._exported(query.rule, suppression, answers), answers))
+            return collect.members(chosen, answers.folded, columns, limit, order_by, descending)
 
     def contains(
         self, rule: RuleLike, key: Any, *, suppression: Suppression = False, timeout: float | None = None
     ) -> Any:
         """Whether *rule* holds for the customer with *key*; for a list of keys, a list. Unknown keys: False."""
-        query, executor = self.prepare(rule), self._running()
+        query, answers = self.prepare(rule), self._running()
         with within(timeout):
-            plan = query.plan(suppression, executor)
+            plans = query.plan(suppression, answers)
         if is_one_key(key):
-            at = self._dense(key)
-            return at >= 0 and plan.program.contains(at)
-        members = executor.members_of(plan)
-        return [at >= 0 and hot.has(members, at) for at in executor.generation.keys.lookup(key).tolist()]
+            at = _dense(key, answers)
+            return at >= 0 and answers.holds(plans, at)
+        members = answers.members_of(plans)
+        return [at >= 0 and hot.has(members, at) for at in answers.lookup(key).tolist()]
 
     def segments_of(self, key: Any) -> Any:
         """The names of the segments that a customer is in; for a list of keys, a list. Unknown keys: none."""
-        executor = self._running()
+        answers = self._running()
         if is_one_key(key):
-            at = self._dense(key)
-            return collect.segments_of(at, executor) if at >= 0 else ()
-        return [
-            collect.segments_of(int(at), executor) if at >= 0 else () for at in executor.generation.keys.lookup(key)
-        ]
+            return _segments_of(_dense(key, answers), answers)
+        return [_segments_of(at, answers) for at in answers.lookup(key).tolist()]
 
     def customer(self, key: Any) -> Any:
         """Everything that the index holds of one customer, a `Customer`; for a list of keys, a list.
@@ -300,26 +303,20 @@ class Index:
         Raises:
             ArgumentError: no customer has this key.
         """
-        executor = self._running()
+        answers = self._running()
         if not is_one_key(key):
-            dense = executor.generation.keys.lookup(key)
-            return [self._customer(int(at), executor) for at in dense]
-        return self._customer(self._dense(key), executor)
-
-    def _customer(self, at: int, executor: Executor) -> Customer:
-        if at < 0:
-            raise ArgumentError("no customer has this key")
-        return collect.customer(at, executor)
+            return [_customer(at, answers) for at in answers.lookup(key).tolist()]
+        return _customer(_dense(key, answers), answers)
 
     def count_by(
         self, rule: RuleLike, name: str, *, suppression: Suppression = False, timeout: float | None = None
     ) -> CountBy:
         """How the members of *rule* spread over the labels of a band, stage, category, boolean or tags."""
         query = self.prepare(rule)
-        executor = self._running()
+        answers = self._running()
         with within(timeout):
-            chosen = executor.members_of(query.plan(suppression, executor))
-            return collect.count_by(chosen, executor, name, str(query.rule))
+            chosen = answers.members_of(query.plan(suppression, answers))
+            return collect.count_by(chosen, answers.folded, name, str(query.rule))
 
     def aggregate(
         self,
@@ -350,10 +347,10 @@ class Index:
             ArgumentError: *name* has no numbers, or *quantiles* are none.
         """
         query = self.prepare(rule)
-        executor = self._running()
+        answers = self._running()
         with within(timeout):
-            chosen = executor.members_of(query.plan(suppression, executor))
-            return aggregate(chosen, executor, name, str(query.rule), quantiles)
+            chosen = answers.members_of(query.plan(suppression, answers))
+            return aggregate(chosen, answers.folded, name, str(query.rule), quantiles)
 
     def keys(self, bitmap: BitMap) -> pa.Array:
         """The keys of a set of dense ids, ascending by dense id.
@@ -361,33 +358,33 @@ class Index:
         Raises:
             ArgumentError: the set holds ids that this index does not have.
         """
-        generation = self._running().generation
+        version = self._running().version
         ids = roaring.to_ids(roaring.expect(bitmap))
-        if len(ids) and int(ids[-1]) >= generation.count:
+        if len(ids) and int(ids[-1]) >= version.count:
             raise ArgumentError(
-                "the set is not of this index", found=f"dense id {ids[-1]}", allowed=f"less than {generation.count}"
+                "the set is not of this index", found=f"dense id {ids[-1]}", allowed=f"less than {version.count}"
             )
-        return generation.keys.take(ids)
+        return version.keys.take(ids)
 
     def ids(self, keys: Any) -> BitMap:
         """The dense ids of *keys*; keys that no customer has are left out."""
-        found = self._running().generation.keys.lookup([keys] if is_one_key(keys) else keys)
+        found = self._running().lookup([keys] if is_one_key(keys) else keys)
         return roaring.from_ids(found[found >= 0])
 
     def check(self, rule: RuleLike) -> Check:
         """Whether *rule* fits the schema, and what in it is probably not meant; nothing is counted."""
-        executor = self._running()
+        answers = self._running()
         try:
             query = self.prepare(rule)
-            bound = query.bound_by(executor)
+            bound = query.bound_by(answers)
         except RuleError as error:
             return Check(str(rule), False, str(error), (), 0, ())
         held = list(leaves(bound))
         used = [node for leaf in held for node in nodes.walk(leaf.rule)]
         calls = {node.of for node in used if isinstance(node, nodes.Call)}
         calls |= {node.stream for node in used if isinstance(node, nodes.Step)}
-        streams = tuple(sorted(calls & set(executor.generation.catalog.schema.streams)))
-        warned = tuple(warnings(bound, executor))
+        streams = tuple(sorted(calls & set(answers.version.catalog.schema.streams)))
+        warned = tuple(warnings(bound, answers.folded))
         return Check(str(query.rule), True, None, warned, len(held), streams)
 
     def to_sql(self, rule: RuleLike) -> Sql:
@@ -399,7 +396,7 @@ class Index:
         from segdex.query.sql import to_sql
 
         query = self.prepare(rule)
-        return to_sql(query.rule, self._running())
+        return to_sql(query.rule, self._running().folded)
 
     def explain(self, rule: RuleLike, *, timeout: float | None = None) -> Explanation:
         """The plan of *rule* with what each step was expected to find, what it finds, how and in what time.
@@ -408,11 +405,11 @@ class Index:
         count the rule.
         """
         query = self.prepare(rule)
-        executor = self._running()
-        bound = query.bound_by(executor)
+        answers = self._running()
+        bound = query.bound_by(answers)
         with within(timeout):
-            plan, steps = query.plan(False, executor), trace(bound, executor)
-            exported = query.plan(self._exported(query.rule, True, executor), executor).count()
+            plan, steps = query.plan(False, answers).base, trace(bound, answers.folded)
+            exported = query.plan(self._exported(query.rule, True, answers), answers).count()
         return Explanation(
             rule=str(query.rule),
             count=steps.count,
@@ -420,9 +417,9 @@ class Index:
             plan=steps,
             rewritten=told(plan.formula),
             tables=len(plan.program.nodes),
-            notes=tuple(warnings(bound, executor)),
-            as_of=_clock_of(executor),
-            generation=executor.generation.number,
+            notes=tuple(warnings(bound, answers.folded)),
+            as_of=_clock_of(answers),
+            generation=answers.version.number,
         )
 
     def why(self, rule: RuleLike, key: Any, *, timeout: float | None = None) -> Any:
@@ -433,11 +430,11 @@ class Index:
             LimitError: it takes longer than *timeout* seconds.
             ArgumentError: no customer has this key.
         """
-        query, executor = self.prepare(rule), self._running()
-        bound = query.bound_by(executor)
+        query, answers = self.prepare(rule), self._running()
+        bound = query.bound_by(answers)
         keys = [key] if is_one_key(key) else key
         with within(timeout):
-            found = [_why(query, bound, int(at), executor) for at in executor.generation.keys.lookup(keys)]
+            found = [_why(query, bound, at, answers) for at in answers.lookup(keys).tolist()]
         return found[0] if is_one_key(key) else found
 
     # --- changing ------------------------------------------------------------------------------------------------
@@ -475,34 +472,35 @@ class Index:
     @property
     def as_of(self) -> dt.datetime:
         """The index's clock, in UTC."""
-        return clock.from_microseconds(self._running().generation.as_of)
+        return clock.from_microseconds(self._running().version.as_of)
 
     @property
     def generation(self) -> int:
         """The number of the generation that answers."""
-        return self._running().generation.number
+        return self._running().version.number
 
     @property
     def epoch(self) -> str:
         """The numbering of customers that dense ids, and so sets of them, belong to."""
-        return self._running().generation.epoch
+        return self._running().version.base.epoch
 
     @property
     def schema(self) -> model.Schema:
         """The declared schema."""
-        return self._running().generation.catalog.schema
+        return self._running().version.catalog.schema
 
     def stats(self) -> Stats:
         """What the index holds and keeps, in numbers."""
-        executor = self._running()
-        generation = executor.generation
-        remembered, remembered_bytes = executor.remembered
+        answers = self._running()
+        version, base = answers.version, answers.version.base
+        remembered, remembered_bytes = answers.remembered
         texts, text_bytes = self._texts.held
         return Stats(
-            customers=len(generation.universe),
-            generation=generation.number,
-            predicates=len(generation.predicates),
-            ranks=len(generation.ranks),
+            customers=version.customers,
+            generation=version.number,
+            predicates=len(base.predicates),
+            ranks=len(base.ranks),
+            changed=0 if version.delta is None else len(version.delta.ids),
             remembered=remembered,
             remembered_bytes=remembered_bytes,
             texts=texts,
@@ -511,10 +509,10 @@ class Index:
         )
 
     def __len__(self) -> int:
-        return len(self._running().generation.universe)
+        return self._running().version.customers
 
     def __repr__(self) -> str:
-        if self._executor is None:
+        if self._answers is None:
             return "<segdex.Index, closed>"
         return f"<segdex.Index of {len(self):,} customers as of {self.as_of:%Y-%m-%d %H:%M}Z>"
 
@@ -559,51 +557,67 @@ class Index:
 
     # --- inside --------------------------------------------------------------------------------------------------
 
-    def _running(self) -> Executor:
-        executor = self._executor
-        if executor is None:
+    def _running(self) -> Answers:
+        answers = self._answers
+        if answers is None:
             raise ClosedError("the index is closed", hint="open it again")
-        return executor
+        return answers
 
     def _publish(self, generation: Generation) -> None:
         """Put *generation* in place, in one step; by who holds the lock."""
         self._executor = Executor(generation, self._memory_limit)
         self._texts = _texts()  # they hold plans of the generation before
 
-    def _suppressing(self, suppression: Suppression, executor: Executor) -> Bound | None:
+    def _suppressing(self, suppression: Suppression, answers: Answers) -> Bound | None:
         """The customers that *suppression* leaves out, None where there are no such segments."""
-        segments = executor.generation.catalog.schema.segments
+        segments = answers.version.catalog.schema.segments
         held = {name: segment.suppression for name, segment in segments.items() if segment.suppression}
         if not isinstance(suppression, bool):
             wanted = purposes_of(suppression, {purpose for purposes in held.values() for purpose in purposes})
             held = {name: purposes for name, purposes in held.items() if wanted & set(purposes)}
-        parts = tuple(executor.binder.bind_checked(nodes.Segment(name)) for name in held)
+        parts = tuple(answers.binder.bind_checked(nodes.Segment(name)) for name in held)
         return Some(parts) if parts and suppression is not False else None
 
-    def _exported(self, rule: Rule, suppression: Suppression, executor: Executor) -> Suppression:
+    def _exported(self, rule: Rule, suppression: Suppression, answers: Answers) -> Suppression:
         """What is left out of an export of *rule*: nothing of a bare reference to a suppression segment."""
-        segments = executor.generation.catalog.schema.segments
+        segments = answers.version.catalog.schema.segments
         if not isinstance(rule, nodes.Segment) or not segments[rule.name].suppression:
             return suppression
-        self._suppressing(suppression, executor)  # an unknown purpose is an error here too
+        self._suppressing(suppression, answers)  # an unknown purpose is an error here too
         return False
 
-    def _dense(self, key: Any) -> int:
-        if not is_one_key(key):
-            raise ArgumentError("not a key", found=type(key).__name__, allowed="a string or an integer")
-        return int(self._running().generation.keys.lookup([key])[0])
+
+def _dense(key: Any, answers: Answers) -> int:
+    if not is_one_key(key):
+        raise ArgumentError("not a key", found=type(key).__name__, allowed="a string or an integer")
+    return int(answers.lookup([key])[0])
 
 
-def _why(query: Query, bound: Bound, at: int, executor: Executor) -> Why:
+def _segments_of(at: int, answers: Answers) -> tuple[str, ...]:
+    executor, row = answers.of(at)
+    return collect.segments_of(row, executor) if at >= 0 else ()
+
+
+def _customer(at: int, answers: Answers) -> Customer:
     if at < 0:
         raise ArgumentError("no customer has this key")
-    reason = why(bound, at, executor)
-    return Why(str(query.rule), reason.holds, reason, _clock_of(executor), executor.generation.number)
+    executor, row = answers.of(at)
+    return collect.customer(row, executor)
 
 
-def _clock_of(executor: Executor) -> str:
+def _why(query: Query, bound: Bound, at: int, answers: Answers) -> Why:
+    if at < 0:
+        raise ArgumentError("no customer has this key")
+    executor, row = answers.of(at)
+    if asks_for_all(bound, answers.version.catalog):
+        executor, row = answers.folded, at
+    reason = why(bound, row, executor)
+    return Why(str(query.rule), reason.holds, reason, _clock_of(answers), answers.version.number)
+
+
+def _clock_of(answers: Answers) -> str:
     """The clock in ISO 8601."""
-    return clock.from_microseconds(executor.generation.as_of).isoformat().replace("+00:00", "Z")
+    return clock.from_microseconds(answers.version.as_of).isoformat().replace("+00:00", "Z")
 
 
 def _texts() -> Remembered[Query]:

@@ -1,0 +1,203 @@
+"""The rows of a delta: who has changed since the base was made, in slots, and what is known of them now.
+
+Rows that were derived together are a *run*; a slot's row is in the latest run that has it. Two runs of about one size
+are put together, so that there are few of them, however many batches came; their values are only gathered when they are
+asked for. Sets are kept as bits of all slots, see `segdex.live.bits`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from segdex.events.store import Events
+from segdex.forks import Once
+from segdex.generation import MOST_LABELS, Delta, Generation, PredicateName, Values
+from segdex.ingest.keys import Keys
+from segdex.live import gathering
+from segdex.live.bits import UNIVERSE, Bits, no_bits
+from segdex.live.gathering import Places, lazily
+from segdex.schema.types import ValueType
+from segdex.values.column import Column, Ints, distinct, texts
+from segdex.values.family import Family
+from segdex.values.lazy import Lazy
+
+TRACKED = "tracked"
+"""The label of the place that says who is in a tracked segment."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """Rows of slots, each slot once.
+
+    Attributes:
+        slots: int64, shape (rows,).
+        values: attributes, labels, metrics, bands and stages by name, one value a row.
+        events: the rows of each stream, by row.
+    """
+
+    slots: Ints
+    values: Mapping[str, Values]
+    events: Mapping[str, Events]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rows:
+    """Everything that is known of those who have changed.
+
+    Attributes:
+        ids: the dense id of each slot, shape (slots,).
+        runs: their rows, earlier ones first.
+        minus, plus: the sets as the base has them, and as they are now.
+        kept: the names whose sets are kept in both; of others answers are computed from values.
+        gone: slots of erased customers.
+    """
+
+    ids: Ints
+    runs: tuple[Run, ...]
+    minus: Bits
+    plus: Bits
+    kept: frozenset[str]
+    gone: Ints = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
+
+    @Once
+    def where(self) -> Places:
+        """The run of each slot, and its row there; those who are gone are nowhere."""
+        runs, rows = np.full(len(self.ids), -1, np.int64), np.full(len(self.ids), -1, np.int64)
+        for number, run in enumerate(self.runs):
+            runs[run.slots], rows[run.slots] = number, np.arange(len(run.slots))
+        runs[self.gone] = rows[self.gone] = -1
+        return Places(runs, rows)
+
+    def values(self, name: str) -> Values:
+        """The values of *name*, shape (slots,)."""
+        return gathering.values([run.values for run in self.runs], name, self.where)
+
+    def events(self, name: str) -> Events:
+        """The rows of a stream by slot."""
+        return gathering.events([run.events for run in self.runs], name, self.where)
+
+
+def begun(base: Generation) -> Rows:
+    """Nobody has changed."""
+    kept = frozenset(name.name for name in base.predicates if _is_kept(base, name.name))
+    names = [name for name in base.predicates if name.name in kept]
+    bits = no_bits().grown(names, 0)
+    return Rows(np.empty(0, np.int64), (), bits, bits, kept)
+
+
+def _is_kept(base: Generation, name: str) -> bool:
+    """Whether the sets of *name* answer its rules: where labels are many, or told by category, values do."""
+    kind = base.catalog.types[name]
+    if kind.family:
+        return kind.role == "band"
+    return name not in base.dictionaries or base.labels(name) is not None
+
+
+
+
+def joined_runs(runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    """*runs* with those of about one size at the end put together; slots that are in a later one are left out."""
+    while len(runs) > 1 and len(runs[-2].slots) <= 2 * len(runs[-1].slots):
+        runs = (*runs[:-2], _together(runs[-2], runs[-1]))
+    return runs
+
+
+def _together(one: Run, other: Run) -> Run:
+    first = np.flatnonzero(~np.isin(one.slots, other.slots))
+    second = np.arange(len(other.slots))
+    places = Places(np.repeat(np.array([0, 1], np.int64), [len(first), len(second)]), np.concatenate([first, second]))
+    return Run(
+        np.concatenate([one.slots[first], other.slots]),
+        lazily(other.values, lambda name: gathering.values((one.values, other.values), name, places)),
+        lazily(other.events, lambda name: gathering.events((one.events, other.events), name, places)),
+    )
+
+
+# --- as generations ------------------------------------------------------------------------------------------------
+
+
+def delta_of(rows: Rows, base: Generation, key_source: Callable[[], Keys]) -> Delta:
+    """The rows as what is asked: minus and plus."""
+    labels, count = _labels(rows, base), len(rows.ids)
+    of_base = Places(np.where(rows.ids < base.count, 0, -1), np.where(rows.ids < base.count, rows.ids, -1))
+    common = dataclasses.replace(base, count=count, key_source=lambda: Keys.of(key_source().take(rows.ids)), ranks={})
+    minus = dataclasses.replace(
+        common,
+        values=lazily(base.values, lambda name: gathering.values((base.values,), name, of_base)),
+        events=lazily(base.events, lambda name: gathering.events((base.events,), name, of_base)),
+    )
+    plus = dataclasses.replace(
+        common, values=lazily(base.values, rows.values), events=lazily(base.events, rows.events)
+    )
+    held = np.arange(count, dtype=np.int64)
+    held[rows.gone] = -1
+    return Delta(
+        rows.ids, held, _with_sets(minus, rows.minus, rows.kept, labels), _with_sets(plus, rows.plus, rows.kept, labels)
+    )
+
+
+def _with_sets(of: Generation, bits: Bits, kept: frozenset[str], labels: Mapping[str, Column]) -> Generation:
+    """A generation whose sets are *bits*: those of the names that are *kept*, where labels are not too many."""
+    coded = of.dictionaries
+    names = [
+        name
+        for name in bits.places
+        if name.name in kept and name.label != TRACKED and (name.name not in coded or name.name in labels)
+    ]
+    return dataclasses.replace(
+        of,
+        universe=bits.set_of(UNIVERSE),
+        predicates=Lazy({name: partial(bits.set_of, name) for name in names}),
+        dictionaries=lazily(coded, lambda name: _dictionary(labels, of.values, name)),
+    )
+
+
+def _dictionary(labels: Mapping[str, Column], values: Mapping[str, Values], name: str) -> Column:
+    if name in labels:
+        return labels[name]
+    held = values[name]
+    column = held.column if isinstance(held, Family) else held
+    assert column.dictionary is not None
+    return distinct(column)
+
+
+def _labels(rows: Rows, base: Generation) -> dict[str, Column]:
+    """The labels of each coded name whose sets are kept, those that came since among them."""
+    more: dict[str, set[str]] = {}
+    for name, label, category in rows.plus.places:
+        if category is None and label is not None and label != TRACKED:
+            more.setdefault(name, set()).add(label)
+    found = {}
+    for name in base.dictionaries:
+        if name not in rows.kept:
+            continue
+        held = base.dictionaries[name]
+        kind: ValueType = held.type
+        assert held.dictionary is not None
+        extra = more.get(name, set()) - set(held.dictionary.to_pylist())
+        if not extra or kind.family or kind.role in ("band", "stage"):
+            found[name] = held
+        elif len(held) + len(extra) <= MOST_LABELS:
+            strings: pa.LargeStringArray = texts(sorted({*held.dictionary.to_pylist(), *extra}, key=str.encode))
+            found[name] = Column(kind, np.arange(len(strings), dtype=np.int32), strings)
+    return found
+
+
+def predicate_names(fresh: Generation, kept: frozenset[str]) -> tuple[list[PredicateName], frozenset[str]]:
+    """The sets of *fresh* that are kept, and the names whose sets still are: all their labels must have one."""
+    there = {name.name for name in fresh.predicates}
+    lost = {name for name in kept if not _has_all(fresh, name, there)}
+    still = kept - lost
+    return [name for name in fresh.predicates if name.name in still], still
+
+
+def _has_all(fresh: Generation, name: str, there: set[str]) -> bool:
+    if name not in there:
+        return False
+    kind = fresh.catalog.types[name]
+    return kind.family or name not in fresh.dictionaries or fresh.labels(name) is not None
