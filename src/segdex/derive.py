@@ -128,6 +128,37 @@ def changed(
     return made.generation
 
 
+def derive_few(
+    like: Generation,
+    key_source: Callable[[], AnyKeys],
+    given: Mapping[str, Values],
+    events: Mapping[str, Events],
+    sets: Mapping[str, Predicate],
+    inside: Mask,
+) -> Generation:
+    """Everything that the schema of *like* declares, of other customers at the same clock, without ranks.
+
+    Args:
+        like: what was fitted to its data is used again.
+        key_source: gives the keys of the customers.
+        given: their attributes, labels and scores.
+        events: their rows of each stream.
+        sets: which of them are in segments that have no rule.
+        inside: which of them are in the universe, shape (customers,).
+    """
+    begun = dataclasses.replace(
+        like, count=len(inside), key_source=key_source, universe=hot.from_mask(inside), values={}, dictionaries={},
+        events=events, predicates={PredicateName(name, MEMBER): held for name, held in sets.items()}, ranks={},
+    )  # fmt: skip
+    catalog = like.catalog
+    made = _Derivation(begun, given)  # type: ignore[arg-type]
+    names = [*catalog.given, *(name for name in catalog.order if name not in catalog.schema.segments)]
+    for name in names:
+        made.compute(name)
+        made.settle(name)
+    return made.generation
+
+
 def _using(names: set[str], catalog: Catalog) -> list[str]:
     """What is computed from *names*, each after what it uses."""
     found = set(names)

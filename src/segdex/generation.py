@@ -114,13 +114,11 @@ class Delta:
 
     Attributes:
         ids: the dense id of each slot, int64, each once, shape (slots,); those from the base's count on came since.
-        rows: the row of each slot in *plus*, int64: its own number, or -1 where the customer is erased.
         minus: the customers as the base has them; its universe are those whom the base knows.
-        plus: the customers as they are now; its universe are those who are not erased.
+        plus: the customers as they are now; its universe are those who are not erased, who have nothing there.
     """
 
     ids: Ints
-    rows: Ints
     minus: Generation
     plus: Generation
 

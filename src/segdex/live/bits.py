@@ -56,6 +56,8 @@ class Bits:
 
     def clear(self, slots: Ints) -> None:
         """Take *slots* out of every set; only for who has made these bits."""
+        if not len(slots):
+            return
         keep = np.full(self.words.shape[1], ~np.uint64(0), np.uint64)
         np.bitwise_and.at(keep, slots >> 6, ~(np.uint64(1) << (slots & 63).astype(np.uint64)))
         self.words &= keep

@@ -17,7 +17,8 @@ import pyarrow as pa
 from segdex.events.store import Events
 from segdex.forks import Once
 from segdex.generation import MOST_LABELS, Delta, Generation, PredicateName, Values
-from segdex.ingest.keys import Keys
+from segdex.ingest.grown import numbered
+from segdex.ingest.keys import AnyKeys
 from segdex.live import gathering
 from segdex.live.bits import UNIVERSE, Bits, no_bits
 from segdex.live.gathering import Places, lazily
@@ -54,7 +55,6 @@ class Rows:
         runs: their rows, earlier ones first.
         minus, plus: the sets as the base has them, and as they are now.
         kept: the names whose sets are kept in both; of others answers are computed from values.
-        gone: slots of erased customers.
     """
 
     ids: Ints
@@ -62,15 +62,13 @@ class Rows:
     minus: Bits
     plus: Bits
     kept: frozenset[str]
-    gone: Ints = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
 
     @Once
     def where(self) -> Places:
-        """The run of each slot, and its row there; those who are gone are nowhere."""
+        """The run of each slot, and its row there."""
         runs, rows = np.full(len(self.ids), -1, np.int64), np.full(len(self.ids), -1, np.int64)
         for number, run in enumerate(self.runs):
             runs[run.slots], rows[run.slots] = number, np.arange(len(run.slots))
-        runs[self.gone] = rows[self.gone] = -1
         return Places(runs, rows)
 
     def values(self, name: str) -> Values:
@@ -121,11 +119,11 @@ def _together(one: Run, other: Run) -> Run:
 # --- as generations ------------------------------------------------------------------------------------------------
 
 
-def delta_of(rows: Rows, base: Generation, key_source: Callable[[], Keys]) -> Delta:
+def delta_of(rows: Rows, base: Generation, key_source: Callable[[], AnyKeys]) -> Delta:
     """The rows as what is asked: minus and plus."""
     labels, count = _labels(rows, base), len(rows.ids)
     of_base = Places(np.where(rows.ids < base.count, 0, -1), np.where(rows.ids < base.count, rows.ids, -1))
-    common = dataclasses.replace(base, count=count, key_source=lambda: Keys.of(key_source().take(rows.ids)), ranks={})
+    common = dataclasses.replace(base, count=count, key_source=lambda: keys_of(key_source(), rows.ids), ranks={})
     minus = dataclasses.replace(
         common,
         values=lazily(base.values, lambda name: gathering.values((base.values,), name, of_base)),
@@ -134,11 +132,16 @@ def delta_of(rows: Rows, base: Generation, key_source: Callable[[], Keys]) -> De
     plus = dataclasses.replace(
         common, values=lazily(base.values, rows.values), events=lazily(base.events, rows.events)
     )
-    held = np.arange(count, dtype=np.int64)
-    held[rows.gone] = -1
     return Delta(
-        rows.ids, held, _with_sets(minus, rows.minus, rows.kept, labels), _with_sets(plus, rows.plus, rows.kept, labels)
+        rows.ids, _with_sets(minus, rows.minus, rows.kept, labels), _with_sets(plus, rows.plus, rows.kept, labels)
     )
+
+
+def keys_of(keys: AnyKeys, ids: Ints) -> AnyKeys:
+    """The keys of some customers, these numbered in the order given; erased ones have none."""
+    values = keys.take(ids)
+    known = np.flatnonzero(np.asarray(values.is_valid()))
+    return numbered(values.drop_null(), known, len(ids))
 
 
 def _with_sets(of: Generation, bits: Bits, kept: frozenset[str], labels: Mapping[str, Column]) -> Generation:

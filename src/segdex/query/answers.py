@@ -76,6 +76,10 @@ class Answers:
         self.minus = None if delta is None else self._executor(delta.minus)
         self.plus = None if delta is None else self._executor(delta.plus)
 
+    def next(self, version: Version) -> Answers:
+        """The answers of a later version."""
+        return Answers(version, self._memory_limit, self)
+
     def _executor(self, rows: Generation) -> Executor:
         return Executor(rows, DELTA_BYTES, self.binder)
 

@@ -54,9 +54,9 @@ def put_values(base: Values, now: Values, delta: Delta, count: int) -> Values:
     """The values of the base with those of the slots, *now*, put in."""
     if isinstance(base, Family):
         assert isinstance(now, Family)
-        return patched_family(base, now, delta.ids, delta.rows, count)
+        return patched_family(base, now, delta.ids, np.arange(len(delta.ids)), count)
     assert isinstance(now, Column)
-    return patched(base, now, delta.ids, delta.rows, count)
+    return patched(base, now, delta.ids, np.arange(len(delta.ids)), count)
 
 
 def _values(base: Generation, delta: Delta, count: int, name: str) -> Values:
@@ -69,7 +69,7 @@ def _dictionary(values: Lazy[str, Values], name: str) -> Column:
 
 
 def _events(base: Generation, delta: Delta, count: int, name: str) -> Events:
-    return folded_events(base.events[name], delta.plus.events[name], delta.ids, delta.rows, count)
+    return folded_events(base.events[name], delta.plus.events[name], delta.ids, np.arange(len(delta.ids)), count)
 
 
 def _predicate(base: Generation, delta: Delta, count: int, name: PredicateName) -> Predicate:

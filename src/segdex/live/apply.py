@@ -1,0 +1,197 @@
+"""A batch into an index: those whom it names are derived anew from all their rows, and nobody else is looked at."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+
+from segdex.bitmap import predicate as hot
+from segdex.bitmap.predicate import Predicate
+from segdex.derive import derive_few
+from segdex.events.store import Events
+from segdex.events.update import joined
+from segdex.generation import MEMBER, Generation, PredicateName, Values, Version
+from segdex.ingest.batch import Batch
+from segdex.ingest.grown import grown
+from segdex.ingest.keys import AnyKeys
+from segdex.live import gathering
+from segdex.live.bits import UNIVERSE, Bits
+from segdex.live.gathering import Places
+from segdex.live.rows import Rows, Run, delta_of, joined_runs, keys_of, predicate_names
+from segdex.live.state import Moved, Moves, State, place_of, tracked_in
+from segdex.query.execute import Executor
+from segdex.rules import nodes
+from segdex.values.column import Column, Ints, Mask
+
+
+def applied(state: State, batch: Batch) -> tuple[State, Moves]:
+    """The state after a batch, and who entered and left the tracked segments. *state* stays as it is.
+
+    Raises:
+        LimitError: a sum of integers leaves the range of 64 bits, or there are too many customers.
+    """
+    if not len(batch.ids):
+        return state.next(dataclasses.replace(state.version, number=state.version.number + 1), state.rows), {}
+    those = _touched(state, batch)
+    before = {name: was(state, name, those) for name in tracked_in(state.catalog)}
+    return placed(state, those, _derived(state, batch, those), before)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Touched:
+    """The customers whose rows become others.
+
+    Attributes:
+        ids: their dense ids, int64; new ones are those from the version's count on.
+        slots: the slot of each, those from the number of slots on are new.
+        places: where each one's row is now: 0 the base, from 1 the runs of the delta; -1 nowhere.
+        inside: who of them is in the universe now.
+        keys: the keys of all customers, new ones among them.
+    """
+
+    ids: Ints
+    slots: Ints
+    places: Places
+    inside: Mask
+    keys: AnyKeys
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def _touched(state: State, batch: Batch) -> Touched:
+    new = np.flatnonzero(batch.ids < 0)
+    ids = batch.ids.copy()
+    ids[new] = state.version.count + np.arange(len(new))
+    keys = grown(state.version.keys, batch.keys.take(new)) if len(new) else state.version.keys
+    return touched(state, ids, keys)
+
+
+def touched(state: State, ids: Ints, keys: AnyKeys) -> Touched:
+    """The customers with the dense ids *ids*, each once."""
+    version, rows = state.version, state.held
+    slots = np.full(len(ids), -1, np.int64) if version.delta is None else version.delta.slots_of(ids)
+    fresh = np.flatnonzero(slots < 0)
+    known = slots.copy()
+    slots[fresh] = len(rows.ids) + np.arange(len(fresh))
+    runs, at = np.where(ids < version.base.count, 0, -1), np.where(ids < version.base.count, ids, -1)
+    inside = np.zeros(len(ids), np.bool_)
+    of_base = np.flatnonzero((known < 0) & (ids < version.base.count))
+    inside[of_base] = hot.having(version.base.universe, ids[of_base])
+    changed = np.flatnonzero(known >= 0)
+    if len(changed):
+        where = rows.where
+        runs[changed], at[changed] = where.sources[known[changed]] + 1, where.rows[known[changed]]
+        inside[changed] = rows.plus.take(UNIVERSE, known[changed])
+    return Touched(ids, slots, Places(runs, at), inside, keys)
+
+
+def _derived(state: State, batch: Batch, those: Touched) -> Generation:
+    """Everything of those whom the batch names, from their old rows and its own."""
+    rows, base = state.held, state.base
+    held = [base.values, *(run.values for run in rows.runs)]
+    given = {name: gathering.values(held, name, those.places) for name in state.catalog.given}
+    _upsert(given, batch)
+    events = [base.events, *(run.events for run in rows.runs)]
+    inside = those.inside | (~batch.strangers)
+
+    def rows_of(name: str) -> Events:
+        old = gathering.events(events, name, those.places)
+        new = batch.events.get(name)
+        return old if new is None else joined(old, new, list(state.catalog.schema.streams[name].fields))
+
+    return derived(state, base, those, given, {name: rows_of(name) for name in base.events}, inside)
+
+
+def derived(
+    state: State, base: Generation, those: Touched, given: Mapping[str, Values], events: Mapping[str, Events], inside: Mask
+) -> Generation:
+    """Everything of *those* from what is given of them and from their rows, at the clock of *base*."""
+    sets = {}
+    for name, segment in state.catalog.schema.segments.items():
+        if segment.where is None:
+            of_base = partial(state.base.predicates.__getitem__, PredicateName(name, MEMBER))
+            sets[name] = hot.from_mask(said(state, PredicateName(name, MEMBER), those, of_base))
+    return derive_few(base, lambda: keys_of(those.keys, those.ids), given, events, sets, inside)
+
+
+def _upsert(given: dict[str, Values], batch: Batch) -> None:
+    """Attributes that the batch has replace those of the customers who have a row in it."""
+    rows = np.flatnonzero(batch.upserted)
+    count = len(batch.upserted)
+    for name, column in batch.attributes.items():
+        held = given[name]
+        assert isinstance(held, Column)
+        sources = np.zeros(count, np.int64)
+        sources[rows] = 1
+        given[name] = gathering.gather([held, column], sources, np.arange(count))
+
+
+# --- into the delta ------------------------------------------------------------------------------------------------
+
+
+def placed(state: State, those: Touched, fresh: Generation, before: Mapping[str, Mask]) -> tuple[State, Moves]:
+    """The state in which *those* have the rows of *fresh*, and how they moved; *before*: who of them was where."""
+    rows, base = state.held, state.base
+    names, kept = predicate_names(fresh, rows.kept)
+    count = max(len(rows.ids), int(those.slots.max(initial=-1)) + 1)
+    is_new = those.slots >= len(rows.ids)
+    plus = rows.plus.grown([*names, *map(place_of, before)], count)
+    plus.clear(those.slots[~is_new])
+    for name in names:
+        plus.put(name, fresh.predicates[name], those.slots)
+    plus.put(UNIVERSE, fresh.universe, those.slots)
+    moves, executor = {}, Executor(fresh, 0, state.answers.binder)
+    for segment in before:
+        members = executor.members(executor.binder.bind_checked(nodes.Segment(segment)))
+        plus.put(place_of(segment), members, those.slots)
+        moves[segment] = moved(before[segment], hot.to_mask(members, len(those)), those.ids)
+    minus, known = rows.minus.grown((), count), np.flatnonzero(is_new & (those.ids < base.count))
+    take_from(base, minus, kept, those.ids[known], those.slots[known])
+    ids = np.concatenate([rows.ids, np.zeros(count - len(rows.ids), np.int64)])
+    ids[those.slots] = those.ids
+    runs = joined_runs((*rows.runs, Run(those.slots, fresh.values, fresh.events)))
+    made = Rows(ids, runs, minus, plus, kept)
+    return with_rows(state, made, those.keys), moves
+
+
+def take_from(base: Generation, bits: Bits, kept: frozenset[str], ids: Ints, slots: Ints) -> None:
+    """What the base's sets say of *ids* is said of *slots*."""
+    order = np.argsort(ids)
+    ids, slots = ids[order], slots[order]
+    for name in bits.places:
+        if name in base.predicates and name.name in kept:
+            bits.pick(name, base.predicates[name], ids, slots)
+    bits.pick(UNIVERSE, base.universe, ids, slots)
+
+
+def with_rows(state: State, rows: Rows, keys: AnyKeys) -> State:
+    """The state of the next generation, in which *rows* have changed."""
+    version = state.version
+    delta = delta_of(rows, version.base, lambda: keys)
+    made = Version(version.base, version.number + 1, lambda: keys, delta)
+    return state.next(made, rows)
+
+
+def was(state: State, segment: str, those: Touched) -> Mask:
+    """Who of *those* is in a tracked segment before the change."""
+    return said(state, place_of(segment), those, lambda: state.tracked[segment])
+
+
+def said(state: State, name: PredicateName, those: Touched, of_base: Callable[[], Predicate]) -> Mask:
+    """Who of *those* is in a set: as their slot says, or else the base."""
+    rows, found = state.held, np.zeros(len(those), np.bool_)
+    late = those.slots < len(rows.ids)
+    found[late] = rows.plus.take(name, those.slots[late])
+    early = np.flatnonzero(~late & (those.ids < state.base.count))
+    if len(early):
+        found[early] = hot.having(of_base(), those.ids[early])
+    return found
+
+
+def moved(before: Mask, after: Mask, ids: Ints) -> Moved:
+    """Who of *ids* entered and who left."""
+    return Moved(np.sort(ids[after & ~before]), np.sort(ids[before & ~after]))
