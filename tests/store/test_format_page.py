@@ -12,8 +12,8 @@ import pytest
 
 from segdex.store import container
 from segdex.store.container import FOOTER, HEADER, Identity, Reader, Writer
+from segdex.store.folder import Pointer, file_name
 from segdex.store.os import OperatingSystem
-from segdex.store.snapshot import Pointer, file_name
 
 PAGE = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
 

@@ -23,8 +23,8 @@ from segdex.generation import Generation
 from segdex.schema.load import load
 from segdex.store import generations, snapshot
 from segdex.store.container import Reader, Writer
+from segdex.store.folder import file_name
 from segdex.store.os import OperatingSystem
-from segdex.store.snapshot import file_name
 from tests.query import shop
 
 SYSTEM = OperatingSystem()

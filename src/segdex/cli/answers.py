@@ -132,7 +132,7 @@ class Inspection:
 
 def inspect(path: Path) -> Inspection:
     """What the index at *path* holds."""
-    from segdex.store import generations, snapshot
+    from segdex.store import folder, generations
     from segdex.store.os import OperatingSystem
     from segdex.values import clock
 
@@ -147,7 +147,7 @@ def inspect(path: Path) -> Inspection:
     return Inspection(
         as_of=clock.from_microseconds(generation.as_of),
         generation=generation.number,
-        generations=snapshot.generations(path, system),
+        generations=folder.generations(path, system),
         epoch=generation.epoch,
         customers=customers,
         order=list(generation.order),
@@ -158,7 +158,7 @@ def inspect(path: Path) -> Inspection:
         streams={name: events.rows for name, events in generation.events.items()},
         predicates=predicates,
         containers=sum(each.containers for each in predicates),
-        bytes=snapshot.pointer(path, system).length,
+        bytes=folder.pointer(path, system).length,
     )
 
 
