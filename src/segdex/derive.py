@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,7 @@ def derive(
         if progress is not None:
             progress("ordering customers", 0, 0)
         tables = moved(tables, _places(order, catalog, tables, as_of, kept))
-    made = _Derivation(_begun(catalog, tables, as_of, order, kept), tables.attributes)
+    made = Derivation(_begun(catalog, tables, as_of, order, kept), tables.attributes)
     names = [*catalog.given, *(name for name in catalog.order if name not in catalog.schema.segments)]
     for done, name in enumerate(names):
         if progress is not None:
@@ -79,7 +79,7 @@ def _still_fitted(catalog: Catalog, fitted: Fitted) -> Fitted:
 
 def _places(order: Sequence[str], catalog: Catalog, tables: Tables, as_of: int, kept: Fitted) -> Ints:
     """The places of customers in their order: what it is made of is computed for them as they are, without sets."""
-    made = _Derivation(_begun(catalog, tables, as_of, (), kept), tables.attributes)
+    made = Derivation(_begun(catalog, tables, as_of, (), kept), tables.attributes)
     needed = _needed(order, catalog)
     for name in catalog.order:
         if name in needed and name not in catalog.schema.segments:
@@ -111,8 +111,8 @@ def changed(
         given: the values of attributes, labels and scores, each of shape (customers,).
         sets: the members of segments that have no rule.
     """
-    made = _Derivation(dataclasses.replace(old, catalog=catalog, number=old.number + 1))
-    affected = _using({*given, *sets}, catalog)
+    made = Derivation(dataclasses.replace(old, catalog=catalog, number=old.number + 1))
+    affected = using({*given, *sets}, catalog)
     names = [*given, *affected]
     made.forget({*names, *sets, *(old.catalog.types.keys() - catalog.types.keys())})
     for name, members in sets.items():
@@ -151,7 +151,7 @@ def derive_few(
         events=events, predicates={PredicateName(name, MEMBER): held for name, held in sets.items()}, ranks={},
     )  # fmt: skip
     catalog = like.catalog
-    made = _Derivation(begun, given)  # type: ignore[arg-type]
+    made = Derivation(begun, given)  # type: ignore[arg-type]
     names = [*catalog.given, *(name for name in catalog.order if name not in catalog.schema.segments)]
     for name in names:
         made.compute(name)
@@ -159,8 +159,8 @@ def derive_few(
     return made.generation
 
 
-def _using(names: set[str], catalog: Catalog) -> list[str]:
-    """What is computed from *names*, each after what it uses."""
+def using(names: Set[str], catalog: Catalog) -> list[str]:
+    """What is computed from *names*, each after what it uses; segments, which nothing is kept of, are left out."""
     found = set(names)
     for name in catalog.order:
         if catalog.uses[name] & found:
@@ -188,7 +188,7 @@ def _begun(catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...],
     )
 
 
-class _Derivation:
+class Derivation:
     """A generation in the making.
 
     Its dictionaries grow while metrics, bands and stages are computed in the order of their use; the executor sees each

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 
 from segdex.errors import LimitError, RuleError, SchemaError
 from segdex.generation import Generation, Values
@@ -14,6 +15,7 @@ from segdex.rules.printer import value_to_text
 from segdex.schema.calls import metric_of
 from segdex.values.column import Column, Mask
 from segdex.values.family import Family
+from segdex.values.lazy import Lazy
 from segdex.values.places import Cells, cells_of
 
 MOST_BYTES = 512 << 20
@@ -94,18 +96,20 @@ class Customers:
     def source(self) -> Source:
         """What metrics are computed from."""
         generation = self._generation
+        declared = generation.catalog.schema.customers.attributes
         return Source(
             catalog=generation.catalog,
             as_of=generation.as_of,
             count=generation.count,
-            attributes={
-                name: value
-                for name, value in generation.values.items()
-                if name in generation.catalog.schema.customers.attributes and isinstance(value, Column)
-            },
+            attributes=Lazy({name: partial(self._attribute, name) for name in declared}),
             events=generation.events,
             value=generation.values.__getitem__,
         )
+
+    def _attribute(self, name: str) -> Column:
+        held = self._generation.values[name]
+        assert isinstance(held, Column)
+        return held
 
     def held_of(self, node: nodes.Name | nodes.Call | nodes.Sequence | nodes.Bucket) -> Values:
         """The values of a name, an inline call or buckets; what is computed is kept."""
