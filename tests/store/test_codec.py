@@ -181,6 +181,8 @@ def streams(draw: st.DrawFn) -> tuple[Events, int]:
     unit_offsets = np.concatenate(([0], np.cumsum([len(each) for each in transactions]))).astype(np.int64)
     time = np.array(draw(st.lists(st.integers(0, 9), min_size=rows, max_size=rows)), np.int64)
     fields = {name: draw(columns(count=rows)) for name in draw(st.sets(st.sampled_from(["a", "a/b", "%", "data"])))}
+    unit = draw(columns(count=len(units) - 1).filter(lambda column: column.data.dtype != np.float64))
+    kept = united and draw(st.booleans())
     return (
         Events(
             offsets,
@@ -188,6 +190,7 @@ def streams(draw: st.DrawFn) -> tuple[Events, int]:
             fields,
             units if united else None,
             unit_offsets if united else None,
+            {"unit": dataclasses.replace(unit, type=ValueType("id", role="field"))} if kept else {},
         ),
         len(transactions),
     )
@@ -207,6 +210,9 @@ def test_any_stream(tmp_path_factory, drawn):
     assert list(found.fields) == list(events.fields)
     for name in events.fields:
         same_column(found.fields[name], events.fields[name])
+    assert list(found.marks) == list(events.marks)
+    for name in events.marks:
+        same_column(found.marks[name], events.marks[name])
     assert (found.rows, found.transactions) == (events.rows, events.transactions)
 
 
@@ -415,6 +421,23 @@ def test_a_field_of_another_length_is_refused_when_it_is_used(tmp_path):
     found = decoder.events("x", form)
     with pytest.raises(CorruptError, match="wrong number of values; found 1; allowed: 5"):
         found.fields["amount"]
+
+
+BAD_MARKS = {
+    "another length": (column_of([1, 2], kind="id"), {}, "wrong number of values; found 2; allowed: 3"),
+    "no identifier": (column_of([1, 2, 3], kind="integer"), {}, "a mark is no identifier; found integer; allowed: id"),
+    "no transactions": (column_of([1] * 5, kind="id"), {"units": None, "unit_offsets": None}, "without transactions"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MARKS)
+def test_marks_that_do_not_fit(tmp_path, case):
+    column, changes, message = BAD_MARKS[case]
+    events = dataclasses.replace(GOOD_EVENTS, marks={"unit": column}, **changes)
+    form, decoder = stored(tmp_path / "f", lambda encoder: encoder.events("x", events), 3)
+    found = decoder.events("x", form)
+    with pytest.raises(CorruptError, match=message):
+        assert found.unit is not None
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from segdex.errors import ArgumentError
+from segdex.events.arrange import arrange
 from segdex.events.store import Events
 from segdex.ingest.columns import FieldGatherer, gatherer, pick
 from segdex.ingest.ids import NOBODY, KeyColumn, KeySpace
@@ -26,7 +27,7 @@ from segdex.ingest.lookups import Dimension, read_lookup
 from segdex.ingest.places import Places
 from segdex.ingest.report import OnError, Report, SourceReport, Tally, rejections
 from segdex.ingest.sources import CUSTOMERS, LABELS, LOOKUPS, Source, resolve
-from segdex.ingest.streams import Rows, arrange, read_rows
+from segdex.ingest.streams import Rows, read_rows
 from segdex.ingest.universe import Universe
 from segdex.schema.catalog import Catalog
 from segdex.schema.fields import reached

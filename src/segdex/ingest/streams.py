@@ -8,13 +8,9 @@ from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 
 from segdex.errors import SchemaError
-from segdex.events.csr import layout
-from segdex.events.store import Events
-from segdex.events.ties import order_alone
-from segdex.ingest.columns import FieldGatherer, gatherer, pick
+from segdex.ingest.columns import FieldGatherer, gatherer
 from segdex.ingest.ids import Ids, KeyColumn, KeySpace
 from segdex.ingest.intake import Part, Progress, take_in
 from segdex.ingest.lookups import Dimension
@@ -25,7 +21,7 @@ from segdex.schema.catalog import Catalog
 from segdex.schema.fields import reached
 from segdex.schema.model import Stream
 from segdex.schema.types import ValueType
-from segdex.values.column import MISSING, Column, Ints, Mask
+from segdex.values.column import Column, Ints, Mask
 from segdex.values.masks import mask
 
 TIME = ValueType("time", role="field")
@@ -48,7 +44,7 @@ class Rows:
     counts: Mask
     excluded: int
     time: Ints | None
-    unit: Ints | None
+    unit: Column | None
     fields: dict[str, Column]
 
 
@@ -106,23 +102,9 @@ def read_rows(
         counts,
         int(np.count_nonzero(good)) - int(np.count_nonzero(counts)),
         None if stream.time is None else time.finish().data,  # type: ignore[arg-type]
-        _wide(unit.finish()) if isinstance(stream.unit, str) else None,
+        unit.finish() if isinstance(stream.unit, str) else None,
         {field: columns[field] for field in stream.fields},
     )
-
-
-def arrange(rows: Rows, owners: npt.NDArray[np.uint32], customers: int) -> Events:
-    """The rows grouped by customer and transaction; *rows* gives up its columns one by one on the way."""
-    placed = layout(owners, customers, rows.time, rows.unit)
-    if placed.units is not None and placed.unit_offsets is not None and rows.time is not None and rows.unit is not None:
-        order_alone(placed.units, placed.unit_offsets, placed.order, rows.time, rows.unit, list(rows.fields.values()))
-    rows.unit = None
-    time = None if rows.time is None else rows.time[placed.order]
-    rows.time = None
-    fields = {}
-    for name in list(rows.fields):
-        fields[name] = pick(rows.fields.pop(name), placed.order)
-    return Events(placed.offsets, time, fields, placed.units, placed.unit_offsets)
 
 
 def expect_timeless(name: str, stream: Stream) -> None:
@@ -155,9 +137,3 @@ def _satisfies(stream: Stream, items: _RowItems) -> Mask:
         return np.ones(items.count, np.bool_)
     assert isinstance(stream.where, nodes.Rule)
     return mask(stream.where, items)
-
-
-def _wide(unit: Column) -> Ints:
-    """Units as int64: codes or integers, missing ones `MISSING`."""
-    wide: Ints = unit.data.astype(np.int64, copy=False)
-    return wide if unit.dictionary is None else np.where(wide < 0, MISSING, wide)

@@ -277,15 +277,19 @@ def part(events: Events, first: int, last: int) -> Events:
         return events
     start, end = int(events.offsets[first]), int(events.offsets[last])
     units = unit_offsets = None
+    marks: Mapping[str, Column] = {}
     if events.units is not None and events.unit_offsets is not None:
         unit_offsets = events.unit_offsets[first : last + 1] - events.unit_offsets[first]
-        units = events.units[int(events.unit_offsets[first]) : int(events.unit_offsets[last]) + 1] - start
+        begin, stop = int(events.unit_offsets[first]), int(events.unit_offsets[last])
+        units = events.units[begin : stop + 1] - start
+        marks = Lazy({name: partial(_sliced, events.marks, name, begin, stop) for name in events.marks})
     return Events(
         offsets=events.offsets[first : last + 1] - start,
         time=None if events.time is None else events.time[start:end],
         fields=Lazy({name: partial(_sliced, events.fields, name, start, end) for name in events.fields}),
         units=units,
         unit_offsets=unit_offsets,
+        marks=marks,
     )
 
 

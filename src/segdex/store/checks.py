@@ -16,10 +16,9 @@ import pyarrow.compute as pc
 from segdex.errors import CorruptError
 from segdex.schema.types import ValueType
 from segdex.values.column import BOOLEANS, Ints
+from segdex.values.dictionaries import DECLARED
 
 _CODED = {"category", "tags", "text", "bool"}
-_LABELLED = {"band", "stage"}
-"""Roles whose dictionary is in the order of the declared labels; every other one ascends by bytes."""
 
 
 def expect(holds: bool, problem: str, place: str, found: object = None, allowed: object = None) -> None:
@@ -115,7 +114,7 @@ def dictionary(values: pa.LargeStringArray, kind: ValueType, place: str) -> None
     """The strings of a coded column are distinct and in the order that its type asks for."""
     if kind.kind == "bool":
         expect(values.equals(BOOLEANS), "booleans have other labels", place, len(values), "false, true")
-    elif kind.role in _LABELLED:
+    elif kind.role in DECLARED:
         distinct = pc.count_distinct(values).as_py()
         expect(distinct == len(values), "a label is there twice", place, distinct, len(values))
     else:

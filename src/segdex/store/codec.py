@@ -62,12 +62,13 @@ class FamilyForm(Form, frozen=True, tag_field="is", tag="family"):
 
 
 class EventsForm(Form, frozen=True):
-    """A stream: ``name/offsets``, ``name/time``, ``name/units``, ``name/unit_offsets`` and a column a field."""
+    """A stream: ``name/offsets``, ``name/time``, ``name/units``, ``name/unit_offsets``, a column a field and a mark."""
 
     rows: Natural
     fields: dict[str, ColumnForm]
     timed: bool = False
     transactions: Natural | None = None
+    marks: dict[Literal["unit"], ColumnForm] = {}
 
 
 class KeysForm(Form, frozen=True):
@@ -153,6 +154,10 @@ class Encoder:
             },
             timed=events.time is not None,
             transactions=None if events.units is None else events.transactions,
+            marks={
+                each: self.column(f"{name}/{joined('marks', each)}", events.marks[each])  # type: ignore[misc]
+                for each in events.marks
+            },
         )
 
     def keys(self, name: str, keys: Keys) -> KeysForm:
@@ -283,7 +288,7 @@ class Decoder:
         return rests
 
     def events(self, name: str, form: EventsForm) -> Events:
-        """A stream; its fields are made when they are first used."""
+        """A stream; its fields and marks are made when they are first used."""
         offsets = self._offsets(f"{name}/offsets", self._customers, form.rows)
         time = self._array(f"{name}/time", "i8", form.rows) if form.timed else None
         units = unit_offsets = None
@@ -298,7 +303,17 @@ class Decoder:
             each: partial(self.column, f"{name}/{joined('fields', each)}", column, form.rows)
             for each, column in form.fields.items()
         }
-        return Events(offsets, time, Lazy(makers), units, unit_offsets)
+        marks: Mapping[str, Callable[[], Column]] = {
+            each: partial(self._mark, f"{name}/{joined('marks', each)}", column, form)
+            for each, column in form.marks.items()
+        }
+        return Events(offsets, time, Lazy(makers), units, unit_offsets, Lazy(marks))
+
+    def _mark(self, name: str, form: ColumnForm, stream: EventsForm) -> Column:
+        """What the transactions of a stream are recognised by."""
+        checks.expect(form.type.kind == "id", "a mark is no identifier", self._place(name), form.type.kind, "id")
+        checks.expect(stream.transactions is not None, "units of a stream without transactions", self._place(name))
+        return self.column(name, form, stream.transactions or 0)
 
     def keys(self, name: str, form: KeysForm) -> Keys:
         """The customers' keys."""

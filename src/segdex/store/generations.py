@@ -198,11 +198,12 @@ def verify(folder: Path, system: OperatingSystem | None = None) -> Iterator[Segd
             yield error.at(f"ranks of {name!r}")
     for name in generation.events:
         try:
-            fields = generation.events[name].fields
+            events = generation.events[name]
         except CorruptError as error:
             yield error
         else:
-            yield from _faults(fields)
+            yield from _faults(events.fields)
+            yield from _faults(events.marks)
 
 
 def _faults(held: Mapping[Any, object]) -> Iterator[SegdexError]:
