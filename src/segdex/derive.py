@@ -128,6 +128,46 @@ def changed(
     return made.generation
 
 
+def redeclared(old: Generation, catalog: Catalog, progress: Progress | None = None) -> Generation:
+    """*old* under another schema of the same attributes and streams: what is new or changed is computed from its rows.
+
+    Args:
+        old: stays as it is; what does not change is shared with it.
+        catalog: the schema.
+        progress: called for each name that is computed.
+    """
+    new = {name for name in catalog.order if declaration(catalog, name) != declaration(old.catalog, name)}
+    gone = old.catalog.types.keys() - catalog.types.keys()
+    affected = {name for name in (*new, *using(new, catalog)) if name not in catalog.schema.segments}
+    made = Derivation(dataclasses.replace(old, catalog=catalog))
+    made.forget({*gone, *affected})
+    made.unfit({*gone, *new})
+    names = [name for name in catalog.order if name in affected]
+    for done, name in enumerate(names):
+        if progress is not None:
+            progress(f"computing {name}", done, len(names))
+        made.compute(name)
+        made.settle(name)
+    metrics = {catalog.schema.bands[name].metric for name in names if name in catalog.schema.bands}
+    for name in filter(made.is_ranked, dict.fromkeys((*names, *sorted(metrics)))):
+        made.rank(name)
+    return made.generation
+
+
+def renamed(old: Generation, catalog: Catalog, was: str, name: str) -> Generation:
+    """*old* in which *was* is called *name*, under the schema *catalog*, which says so too; nothing is computed."""
+    made = Derivation(dataclasses.replace(old, catalog=catalog))
+    made.rename(was, name)
+    return made.generation
+
+
+def declaration(catalog: Catalog, name: str) -> object:
+    """What a schema says of a metric, band, stage or segment; None: there is none of this name."""
+    schema = catalog.schema
+    held = (schema.metrics, schema.bands, schema.stages, schema.segments)
+    return next((each[name] for each in held if name in each), None)
+
+
 def derive_few(
     like: Generation,
     key_source: Callable[[], AnyKeys],
@@ -255,6 +295,22 @@ class Derivation:
                 del held[name]
         for each in [each for each in self.predicates if each.name in wanted]:
             del self.predicates[each]
+
+    def unfit(self, names: Iterable[str]) -> None:
+        """Take out what was fitted for *names*."""
+        for name in set(names) & self._fitted.keys():
+            del self._fitted[name]
+
+    def rename(self, was: str, name: str) -> None:
+        """Call what is held of *was* by another name."""
+        held: tuple[Any, ...] = (self.values, self._dictionaries, self._ranks, self._fitted)
+        for each in held:
+            if was in each:
+                each[name] = each[was]
+                del each[was]
+        for old in [old for old in self.predicates if old.name == was]:
+            self.predicates[old._replace(name=name)] = self.predicates[old]
+            del self.predicates[old]
 
     def is_ranked(self, name: str) -> bool:
         """Whether the values of *name* are one a customer, and compared by size."""

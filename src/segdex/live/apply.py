@@ -21,7 +21,7 @@ from segdex.live import gathering
 from segdex.live.bits import UNIVERSE, Bits
 from segdex.live.gathering import Places
 from segdex.live.rows import Rows, Run, delta_of, joined_runs, keys_of, predicate_names
-from segdex.live.state import Moved, Moves, State, place_of, tracked_in
+from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_in
 from segdex.query.execute import Executor
 from segdex.rules import nodes
 from segdex.values.column import Column, Ints, Mask
@@ -103,19 +103,12 @@ def _derived(state: State, batch: Batch, those: Touched) -> Generation:
         new = batch.events.get(name)
         return old if new is None else joined(old, new, list(state.catalog.schema.streams[name].fields))
 
-    return derived(state, base, those, given, {name: rows_of(name) for name in base.events}, inside)
-
-
-def derived(
-    state: State, base: Generation, those: Touched, given: Mapping[str, Values], events: Mapping[str, Events], inside: Mask
-) -> Generation:
-    """Everything of *those* from what is given of them and from their rows, at the clock of *base*."""
     sets = {}
-    for name, segment in state.catalog.schema.segments.items():
-        if segment.where is None:
-            of_base = partial(state.base.predicates.__getitem__, PredicateName(name, MEMBER))
-            sets[name] = hot.from_mask(said(state, PredicateName(name, MEMBER), those, of_base))
-    return derive_few(base, lambda: keys_of(those.keys, those.ids), given, events, sets, inside)
+    for segment in loaded_in(state.catalog):
+        name = PredicateName(segment, MEMBER)
+        sets[segment] = hot.from_mask(said(state, name, those, partial(base.predicates.__getitem__, name)))
+    made = {name: rows_of(name) for name in base.events}
+    return derive_few(base, lambda: keys_of(those.keys, those.ids), given, made, sets, inside)
 
 
 def _upsert(given: dict[str, Values], batch: Batch) -> None:

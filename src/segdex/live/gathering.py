@@ -47,27 +47,7 @@ def values(held: Sequence[Mapping[str, Values]], name: str, places: Places) -> V
     chosen = [held[source][name] for source in (used.tolist() or [0])]
     if isinstance(chosen[0], Family):
         return _family([each for each in chosen if isinstance(each, Family)], at)
-    return gather([few(each, at, n) for n, each in enumerate(chosen) if isinstance(each, Column)], at.sources, _own(at))
-
-
-def few(column: Column, places: Places, source: int) -> Column:
-    """What *places* have of one column, in their order, with the strings of these alone: others may be many."""
-    picked = column.take(places.rows[places.sources == source])
-    if picked.dictionary is None or picked.type.role in ("band", "stage") or picked.type.kind == "bool":
-        return picked
-    codes, inverse = np.unique(picked.data, return_inverse=True)
-    first = int(len(codes) > 0 and codes[0] == -1)
-    data = (inverse - first).astype(np.int32)
-    return dataclasses.replace(picked, data=data, dictionary=picked.dictionary.take(codes[first:]))
-
-
-def _own(places: Places) -> Ints:
-    """The number of each customer among those of the same place; -1 for who is nowhere."""
-    rows = np.full(len(places.sources), -1, np.int64)
-    for source in range(int(places.sources.max(initial=-1)) + 1):
-        here = places.sources == source
-        rows[here] = np.arange(int(np.count_nonzero(here)))
-    return rows
+    return gather([each for each in chosen if isinstance(each, Column)], at.sources, at.rows)
 
 
 def _family(families: Sequence[Family], places: Places) -> Family:

@@ -42,10 +42,11 @@ class Advance(Action, frozen=True, tag="advance"):
 
 
 class Declare(Action, frozen=True, tag="declare"):
-    """The schema becomes another one, as JSON; *renamed* names keep what they hold."""
+    """The schema becomes another one, as JSON; where it only calls *was* otherwise, *name* is how."""
 
     schema: bytes
-    renamed: dict[str, str] = {}
+    was: str | None = None
+    name: str | None = None
 
 
 class Load(Action, frozen=True, tag="load"):

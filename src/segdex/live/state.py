@@ -104,6 +104,11 @@ def tracked_in(catalog: Catalog) -> tuple[str, ...]:
     return tuple(name for name, segment in catalog.schema.segments.items() if segment.tracked)
 
 
+def loaded_in(catalog: Catalog) -> tuple[str, ...]:
+    """The segments that are sets of customers which were loaded."""
+    return tuple(name for name, segment in catalog.schema.segments.items() if segment.where is None)
+
+
 def place_of(segment: str) -> PredicateName:
     """The place of a tracked segment among the sets of a delta."""
     return PredicateName(segment, TRACKED)
