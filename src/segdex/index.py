@@ -282,7 +282,7 @@ class Index:
             at = self._dense(key)
             return at >= 0 and plan.program.contains(at)
         members = executor.members_of(plan)
-        return [at >= 0 and hot.has(members, at) for at in executor.generation.keys.lookup(key).tolist()]
+        return [at >= 0 and hot.has(members, at) for at in executor.generation.lookup(key).tolist()]
 
     def segments_of(self, key: Any) -> Any:
         """The names of the segments that a customer is in; for a list of keys, a list. Unknown keys: none."""
@@ -290,9 +290,7 @@ class Index:
         if is_one_key(key):
             at = self._dense(key)
             return collect.segments_of(at, executor) if at >= 0 else ()
-        return [
-            collect.segments_of(int(at), executor) if at >= 0 else () for at in executor.generation.keys.lookup(key)
-        ]
+        return [collect.segments_of(int(at), executor) if at >= 0 else () for at in executor.generation.lookup(key)]
 
     def customer(self, key: Any) -> Any:
         """Everything that the index holds of one customer, a `Customer`; for a list of keys, a list.
@@ -302,7 +300,7 @@ class Index:
         """
         executor = self._running()
         if not is_one_key(key):
-            dense = executor.generation.keys.lookup(key)
+            dense = executor.generation.lookup(key)
             return [self._customer(int(at), executor) for at in dense]
         return self._customer(self._dense(key), executor)
 
@@ -367,11 +365,14 @@ class Index:
             raise ArgumentError(
                 "the set is not of this index", found=f"dense id {ids[-1]}", allowed=f"less than {generation.count}"
             )
+        strange = ids[~hot.having(generation.universe, ids)]
+        if len(strange):
+            raise ArgumentError("the set holds a dense id that no customer has", found=f"dense id {strange[0]}")
         return generation.keys.take(ids)
 
     def ids(self, keys: Any) -> BitMap:
         """The dense ids of *keys*; keys that no customer has are left out."""
-        found = self._running().generation.keys.lookup([keys] if is_one_key(keys) else keys)
+        found = self._running().generation.lookup([keys] if is_one_key(keys) else keys)
         return roaring.from_ids(found[found >= 0])
 
     def check(self, rule: RuleLike) -> Check:
@@ -437,7 +438,7 @@ class Index:
         bound = query.bound_by(executor)
         keys = [key] if is_one_key(key) else key
         with within(timeout):
-            found = [_why(query, bound, int(at), executor) for at in executor.generation.keys.lookup(keys)]
+            found = [_why(query, bound, int(at), executor) for at in executor.generation.lookup(keys)]
         return found[0] if is_one_key(key) else found
 
     # --- changing ------------------------------------------------------------------------------------------------
@@ -591,7 +592,7 @@ class Index:
     def _dense(self, key: Any) -> int:
         if not is_one_key(key):
             raise ArgumentError("not a key", found=type(key).__name__, allowed="a string or an integer")
-        return int(self._running().generation.keys.lookup([key])[0])
+        return int(self._running().generation.lookup([key])[0])
 
 
 def _why(query: Query, bound: Bound, at: int, executor: Executor) -> Why:

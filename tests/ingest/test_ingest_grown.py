@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,7 +59,7 @@ def test_keys_come_and_go(data: st.DataObject) -> None:
     pool = st.sampled_from(TEXTS if naive.text else WHOLE)
     first = data.draw(st.lists(pool, unique=True, max_size=6))
     held = array(first, naive.text)
-    base = Keys(held.take(pa.compute.array_sort_indices(held)))
+    base = Keys(held.take(pc.array_sort_indices(held)))
     places = np.array(data.draw(st.permutations(range(len(first)))), np.int64)
     keys: AnyKeys = Keys(base.values, Numbering.of(places) if data.draw(st.booleans()) else None)
     naive.keys = [str(key) for key in keys.take(np.arange(len(first))).to_pylist()]

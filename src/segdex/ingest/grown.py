@@ -132,13 +132,12 @@ def _ids(keys: Keys) -> Ints:
 def _numbered(values: KeyValues, ids: Ints, count: int) -> Keys:
     """Keys in any order with their dense ids, of which there are *count*."""
     order = np.asarray(pc.array_sort_indices(values)).astype(np.int64)
-    ids = ids[order].astype(np.uint32)
-    values = values.take(pa.array(order))
-    if len(ids) == count and np.array_equal(ids, np.arange(count)):
+    values, numbers = values.take(pa.array(order)), ids[order].astype(np.uint32)
+    if len(numbers) == count and np.array_equal(numbers, np.arange(count)):
         return Keys(values)
     places = np.full(count, NO_KEY, np.uint32)
-    places[ids] = np.arange(len(ids), dtype=np.uint32)
-    return Keys(values, Numbering(ids, places))
+    places[numbers] = np.arange(len(numbers), dtype=np.uint32)
+    return Keys(values, Numbering(numbers, places))
 
 
 def _among(ids: Ints, held: Ints) -> npt.NDArray[np.bool_]:

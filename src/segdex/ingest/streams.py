@@ -17,7 +17,7 @@ from segdex.events.ties import order_alone
 from segdex.ingest.columns import FieldGatherer, gatherer, pick
 from segdex.ingest.ids import Ids, KeyColumn, KeySpace
 from segdex.ingest.intake import Part, Progress, take_in
-from segdex.ingest.lookups import Dimension
+from segdex.ingest.kept import Dimension
 from segdex.ingest.report import Tally
 from segdex.ingest.sources import Source
 from segdex.rules import nodes

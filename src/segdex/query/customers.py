@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from segdex.bitmap import predicate as hot
 from segdex.errors import LimitError, RuleError, SchemaError
 from segdex.generation import Generation, Values
 from segdex.metrics.compute import Source, compute
@@ -105,6 +106,7 @@ class Customers:
             },
             events=generation.events,
             value=generation.values.__getitem__,
+            universe=None if generation.all_inside else lambda: hot.to_mask(generation.universe, generation.count),
         )
 
     def _held(self, node: nodes.Name | nodes.Call | nodes.Sequence | nodes.Bucket) -> Values:
