@@ -11,19 +11,19 @@ import numpy as np
 import pyarrow as pa
 
 from segdex.bitmap import predicate as hot
-from segdex.bitmap.predicate import Predicate
+from segdex.bitmap.predicate import Ids, Predicate
 from segdex.bitmap.ranks import ranks_of
 from segdex.errors import LimitError, SchemaError
 from segdex.generation import MEMBER, MOST_LABELS, Generation, PredicateName, Values, changeable
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band
 from segdex.metrics.compute import compute_fitted
-from segdex.order import chosen, moved, places_by
+from segdex.order import chosen, customers_first, moved, places_by
 from segdex.query.execute import Executor
 from segdex.schema.catalog import Catalog
 from segdex.schema.model import Band, Metric
 from segdex.schema.types import ValueType
-from segdex.values.column import Column, Ints, distinct
+from segdex.values.column import Column, Ints, Mask, distinct
 from segdex.values.family import Family
 
 RANKED = ("integer", "number", "date", "time")
@@ -48,10 +48,11 @@ def derive(
     """
     kept = _still_fitted(catalog, fitted or {})
     order = chosen(catalog, tables)
-    if order:
+    if order or tables.universe is not None:
         if progress is not None:
             progress("ordering customers", 0, 0)
-        tables = moved(tables, _places(order, catalog, tables, as_of, kept))
+        places = _places(order, catalog, tables, as_of, kept) if order else np.arange(len(tables.keys))
+        tables = moved(tables, customers_first(places, tables.universe))
     made = Derivation(_begun(catalog, tables, as_of, order, kept), tables.attributes)
     names = [*catalog.given, *(name for name in catalog.order if name not in catalog.schema.segments)]
     for done, name in enumerate(names):
@@ -217,7 +218,7 @@ def _begun(catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...],
         epoch=secrets.token_hex(8),
         count=len(tables.keys),
         key_source=lambda: tables.keys,
-        universe=hot.everyone(len(tables.keys)),
+        universe=hot.everyone(len(tables.keys)) if tables.universe is None else hot.from_mask(tables.universe),
         values={},
         dictionaries={},
         events=tables.events,
@@ -225,6 +226,8 @@ def _begun(catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...],
         ranks={},
         fitted=dict(fitted),
         order=order,
+        lookups=tables.lookups,
+        hidden=tables.hidden,
     )
 
 
@@ -249,6 +252,7 @@ class Derivation:
             ranks=self._ranks,
             fitted=self._fitted,
         )
+        self._inside = None if begun.all_inside else hot.to_mask(begun.universe, begun.count)
         self._executor = Executor(self.generation)
         for name, column in (given or {}).items():
             self.put(name, column)
@@ -261,7 +265,7 @@ class Derivation:
         elif name in schema.bands:
             # Edges that were fitted to the data stay until the next build.
             kept = self._fitted.get(name) if schema.bands[name].edges is None else None
-            banded, self._fitted[name] = _banded(schema.bands[name], self._executor, self.values, kept)
+            banded, self._fitted[name] = _banded(schema.bands[name], self._executor, self.values, kept, self._inside)
             self.put(name, banded)
         elif name in schema.stages:
             self.put(name, _staged(name, self._executor))
@@ -285,7 +289,7 @@ class Derivation:
 
     def settle(self, name: str) -> None:
         """The sets of *name*, whose values are there."""
-        self.predicates.update(_predicates(name, self.values[name], self.generation.universe))
+        self.predicates.update(_predicates(name, self.values[name], self.generation.universe, self._inside))
 
     def forget(self, names: Iterable[str]) -> None:
         """Take out all that is held of *names*, but for fitted edges."""
@@ -322,13 +326,17 @@ class Derivation:
         column: Any = self.values[name]
         bands = self.generation.catalog.schema.bands
         edges = [edge for band, declared in bands.items() if declared.metric == name for edge in self._fitted[band]]
-        self._ranks[name] = ranks_of(column.data, edges)
+        self._ranks[name] = ranks_of(column.data, edges, self._inside)
 
 
 def _banded(
-    declared: Band, executor: Executor, values: Mapping[str, Values], kept: tuple[int | float, ...] | None
+    declared: Band,
+    executor: Executor,
+    values: Mapping[str, Values],
+    kept: tuple[int | float, ...] | None,
+    inside: Mask | None,
 ) -> tuple[Values, tuple[int | float, ...]]:
-    among = None
+    among = inside
     if declared.among is not None:
         assert not isinstance(declared.among, str)
         members = executor.members(executor.binder.bind_checked(declared.among))
@@ -352,38 +360,52 @@ def _staged(name: str, executor: Executor) -> Column:
     return Column(ValueType("category", role="stage"), codes, labels)
 
 
-def _predicates(name: str, value: Values, universe: Predicate) -> dict[PredicateName, Predicate]:
-    """The sets that rules over *name* are answered from: presence, and one a label where labels are few."""
+def _predicates(name: str, value: Values, universe: Predicate, inside: Mask | None) -> dict[PredicateName, Predicate]:
+    """The sets that rules over *name* are answered from: presence, and one a label where labels are few.
+
+    *inside* are those in the *universe*; None: everybody.
+    """
     if isinstance(value, Family):
-        return _family_predicates(name, value, universe)
-    held = {PredicateName(name): hot.from_mask(value.known)}
+        return _family_predicates(name, value, universe, inside)
+    held = {PredicateName(name): hot.from_mask(value.known if inside is None else value.known & inside)}
     if value.dictionary is not None and len(value.dictionary) <= MOST_LABELS:
         labels = value.dictionary.to_pylist()
         owners = np.arange(len(value), dtype=np.uint32)
         if value.offsets is not None:
             owners = np.repeat(owners, np.diff(value.offsets))
-        made = hot.from_codes(value.data, owners, len(labels), len(value))  # type: ignore[arg-type]
+        made = hot.from_codes(_of_those(value.data, owners, inside), owners, len(labels), len(value))
         held |= {PredicateName(name, label): each for label, each in zip(labels, made, strict=True)}
     return held
 
 
-def _family_predicates(name: str, family: Family, universe: Predicate) -> dict[PredicateName, Predicate]:
+def _of_those(codes: Any, owners: Ids, inside: Mask | None) -> Any:
+    """*codes*, -1 for owners who are not *inside*."""
+    return codes if inside is None else np.where(inside[owners], codes, np.int32(-1))
+
+
+def _family_predicates(
+    name: str, family: Family, universe: Predicate, inside: Mask | None
+) -> dict[PredicateName, Predicate]:
     """Bands of a family; the band of those without a pair is left to be what remains of the presence."""
     if family.column.dictionary is None or len(family.categories) > MOST_LABELS:
         return {}
     if not _remains(family):
         return {}
-    count = len(universe)
+    count = len(universe) if inside is None else len(inside)
     if family.rest >= 0:
-        present = universe if family.among is None else hot.from_mask(family.among)
+        present = universe
+        if family.among is not None:
+            present = hot.from_mask(family.among if inside is None else family.among & inside)
     else:
-        present = hot.from_ids(np.unique(family.customers), count)
+        customers = np.unique(family.customers)
+        present = hot.from_ids(customers if inside is None else customers[inside[customers]], count)
     held = {PredicateName(name): present}
     labels = family.column.dictionary.to_pylist()
     for number, category in enumerate(family.categories.to_pylist()):
         pairs = slice(int(family.offsets[number]), int(family.offsets[number + 1]))
-        codes: Any = family.column.data[pairs]
-        made = hot.from_codes(codes, family.customers[pairs], len(labels), count)
+        owners = family.customers[pairs]
+        codes = _of_those(family.column.data[pairs], owners, inside)
+        made = hot.from_codes(codes, owners, len(labels), count)
         for code, members in enumerate(made):
             if code != family.rest and len(members):
                 held[PredicateName(name, labels[code], category)] = members

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
+from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
 from segdex.bitmap.ranks import Ranks
 from segdex.events.store import Events
 from segdex.forks import Once
-from segdex.ingest.keys import Keys
+from segdex.ingest.kept import Dimension
+from segdex.ingest.keys import AnyKeys
 from segdex.rules.words import name_text, string_text
 from segdex.schema.catalog import Catalog
 from segdex.values.column import Column, Ints
@@ -75,7 +77,10 @@ class Generation:
         ranks: what answers ranges of values, for attributes and metrics of numbers, dates and times.
         fitted: what was fitted to the data: the edges of bands, in physical values, and the parameters r, alpha, a,
             b of the metrics of kind ``p_alive`` that state none.
-        order: the names by which customers were numbered; none: by their keys, ascending.
+        order: the names by which customers were numbered; none: by their keys, ascending. Who is not in the universe
+            comes after all customers.
+        lookups: the lookups that fields of streams come through, for rows that come later.
+        hidden: columns of customers that no rule can name: ``version``, where the schema declares one.
     """
 
     catalog: Catalog
@@ -83,7 +88,7 @@ class Generation:
     number: int
     epoch: str
     count: int
-    key_source: Callable[[], Keys]
+    key_source: Callable[[], AnyKeys]
     universe: Predicate
     values: Mapping[str, Values]
     dictionaries: Mapping[str, Column]
@@ -92,11 +97,27 @@ class Generation:
     ranks: Mapping[str, Ranks]
     fitted: Mapping[str, tuple[int | float, ...]]
     order: tuple[str, ...] = ()
+    lookups: Mapping[str, Dimension] = dataclasses.field(default_factory=dict)
+    hidden: Mapping[str, Column] = dataclasses.field(default_factory=dict)
 
     @property
-    def keys(self) -> Keys:
-        """The customers' keys by dense id."""
+    def keys(self) -> AnyKeys:
+        """The customers' keys by dense id; also those of who is no customer: who asks by key asks `lookup`."""
         return self.key_source()
+
+    @property
+    def all_inside(self) -> bool:
+        """Whether every dense id is that of a customer."""
+        return len(self.universe) == self.count
+
+    def lookup(self, keys: Any) -> Ints:
+        """The dense ids of *keys*, int64 of their shape, -1 for null and for keys that no customer has.
+
+        Raises:
+            ArgumentError: the values are neither text nor whole numbers.
+        """
+        found = self.keys.lookup(keys)
+        return found if self.all_inside else np.where(hot.having(self.universe, found), found, np.int64(-1))
 
     def labels(self, name: str) -> tuple[str, ...] | None:
         """The labels for which *name* has precomputed sets, in their order; None where it has none."""
@@ -149,7 +170,7 @@ class Version:
 
     base: Generation
     number: int
-    key_source: Callable[[], Keys]
+    key_source: Callable[[], AnyKeys]
     delta: Delta | None = None
 
     @property
@@ -163,7 +184,7 @@ class Version:
         return self.base.as_of
 
     @property
-    def keys(self) -> Keys:
+    def keys(self) -> AnyKeys:
         """The customers' keys by dense id."""
         return self.key_source()
 

@@ -358,13 +358,12 @@ class Index:
         Raises:
             ArgumentError: the set holds ids that this index does not have.
         """
-        version = self._running().version
+        answers = self._running()
         ids = roaring.to_ids(roaring.expect(bitmap))
-        if len(ids) and int(ids[-1]) >= version.count:
-            raise ArgumentError(
-                "the set is not of this index", found=f"dense id {ids[-1]}", allowed=f"less than {version.count}"
-            )
-        return version.keys.take(ids)
+        strange = ids[~hot.having(answers.universe, ids)]
+        if len(strange):
+            raise ArgumentError("the set holds a dense id that no customer has", found=f"dense id {strange[0]}")
+        return answers.version.keys.take(ids)
 
     def ids(self, keys: Any) -> BitMap:
         """The dense ids of *keys*; keys that no customer has are left out."""

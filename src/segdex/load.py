@@ -151,7 +151,7 @@ def _dense(keys: Any, generation: Generation) -> tuple[Ints, int, int]:
     if is_one_key(keys):
         raise ArgumentError("nothing that can be loaded", found=type(keys).__name__, allowed=_ALLOWED)
     array = as_array(keys)
-    found = generation.keys.lookup(array)
+    found = generation.lookup(array)
     strange, null = unknown(array, found)
     return found[found >= 0], strange, null
 
@@ -219,7 +219,7 @@ def _of_mapping(labels: Mapping[Any, Any], generation: Generation) -> _Labelled:
 
 def _of_table(name: str, reader: pa.RecordBatchReader, columns: LabelColumns, generation: Generation) -> _Labelled:
     source, tally = Source(name, table=reader), Tally(name, "raise")
-    read = read_label(source, columns, generation.keys, tally, None)
+    read = read_label(source, columns, generation.lookup, generation.count, tally, None)
     report = read.report
     return _Labelled(read.label, read.score, report.strangers, report.unowned, report.replaced)
 

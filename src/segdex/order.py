@@ -19,7 +19,7 @@ from segdex.metrics.bands import band
 from segdex.rules.windows import Lifetime
 from segdex.schema.catalog import Catalog
 from segdex.schema.model import Band, Metric
-from segdex.values.column import Column, Ints
+from segdex.values.column import Column, Ints, Mask
 from segdex.values.keys import keys_of
 
 SMALL = 4 * CHUNK
@@ -45,7 +45,8 @@ def chosen(catalog: Catalog, tables: Tables) -> tuple[str, ...]:
     schema = catalog.schema
     if schema.customers.order is not None:
         return schema.customers.order
-    if len(tables.keys) < SMALL:
+    customers = len(tables.keys) if tables.universe is None else int(np.count_nonzero(tables.universe))
+    if customers < SMALL:
         return ()
     whole = [name for name, metric in schema.metrics.items() if _whole(metric)]
     of_kind = {kind: [name for name in whole if schema.metrics[name].kind in kinds] for kind, kinds in _KINDS.items()}
@@ -91,6 +92,11 @@ def _classes(column: Column, catalog: Catalog) -> npt.NDArray[np.signedinteger]:
     return classes.astype(np.int16) if classes.max(initial=0) < 1 << 15 else classes
 
 
+def customers_first(places: Ints, universe: Mask | None) -> Ints:
+    """*places* with those of *universe* (None: all) before the others, each in their order."""
+    return places if universe is None else places[np.argsort(~universe[places], kind="stable")]
+
+
 def moved(tables: Tables, places: Ints) -> Tables:
     """*tables* with the customer of place ``places[i]`` as dense id i; columns are taken out of the old ones.
 
@@ -107,4 +113,6 @@ def moved(tables: Tables, places: Ints) -> Tables:
         bare = dataclasses.replace(held, fields={})
         del held
         events[name] = renumbered(bare, places, fields)
-    return Tables(keys, attributes, events, tables.report)
+    hidden = {name: column.take(places) for name, column in tables.hidden.items()}
+    universe = None if tables.universe is None else tables.universe[places]
+    return Tables(keys, attributes, events, tables.report, universe, tables.lookups, hidden)

@@ -36,6 +36,8 @@ MOST_ARRAY = 511
 LINE_WORDS = 8
 """Words in a line, of 64 bytes: a container starts on one."""
 CARDINALITY_BITS = 24
+_FEW = 16
+"""So many ids are looked up one by one: to write all bits of a set takes longer."""
 _CARDINALITY = (1 << CARDINALITY_BITS) - 1
 
 
@@ -164,6 +166,15 @@ def has(predicate: Predicate, one: int) -> bool:
         place = int(np.searchsorted(values, np.uint16(value)))
         return place < cardinality and int(values[place]) == value
     return bool(int(predicate.words[first + value // 64]) >> value % 64 & 1)
+
+
+def having(predicate: Predicate, ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
+    """Which of *ids*, in any order, are in the set; below 0 is no id; shape (ids,)."""
+    if len(ids) <= _FEW:
+        return np.array([one >= 0 and has(predicate, one) for one in ids.tolist()], np.bool_)
+    bits, wanted = to_words(predicate), np.maximum(ids, 0).astype(np.int64)
+    inside: npt.NDArray[np.bool_] = (bits[wanted // 64] >> (wanted % 64).astype(np.uint64) & np.uint64(1)) != 0
+    return inside & (ids >= 0)
 
 
 def from_stored(words: Words, count: int) -> Predicate:

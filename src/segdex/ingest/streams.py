@@ -13,7 +13,7 @@ from segdex.errors import SchemaError
 from segdex.ingest.columns import FieldGatherer, gatherer
 from segdex.ingest.ids import Ids, KeyColumn, KeySpace
 from segdex.ingest.intake import Part, Progress, take_in
-from segdex.ingest.lookups import Dimension
+from segdex.ingest.kept import Dimension
 from segdex.ingest.report import Tally
 from segdex.ingest.sources import Source
 from segdex.rules import nodes

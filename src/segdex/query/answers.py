@@ -165,8 +165,7 @@ class Answers:
         found = self.version.keys.lookup(keys)
         if self.version.customers == self.version.count:
             return found
-        universe = self.universe
-        return np.array([at if at >= 0 and hot.has(universe, at) else -1 for at in found.tolist()], np.int64)
+        return np.where(hot.having(self.universe, found), found, np.int64(-1))
 
     @Once
     def universe(self) -> Predicate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from functools import partial
 
+from segdex.bitmap import predicate as hot
 from segdex.errors import LimitError, RuleError, SchemaError
 from segdex.generation import Generation, Values
 from segdex.metrics.compute import Source, compute
@@ -104,6 +105,7 @@ class Customers:
             attributes=Lazy({name: partial(self._attribute, name) for name in declared}),
             events=generation.events,
             value=generation.values.__getitem__,
+            universe=None if generation.all_inside else lambda: hot.to_mask(generation.universe, generation.count),
         )
 
     def _attribute(self, name: str) -> Column:

@@ -89,7 +89,7 @@ class Executor:
         self._computed: Remembered[tuple[Predicate, str]] = Remembered(
             kept - int(kept * share), lambda held: held[0].words.nbytes
         )
-        self._everyone = len(generation.universe) == generation.count
+        self._everyone = generation.all_inside
         self._universe = exactly(generation.universe.cardinalities).value
 
     def plan(self, bound: Bound) -> Plan:

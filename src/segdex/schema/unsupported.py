@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from segdex.schema.model import Customers, Schema, Stream
 from segdex.schema.place import Spot, later
 
-_CUSTOMERS = ("version", "name", "priority")
+_CUSTOMERS = ("name", "priority")
 _STREAM = ("id", "version", "deleted", "retain")
 
 

@@ -16,12 +16,24 @@ from segdex.bitmap.predicate import Predicate
 from segdex.bitmap.ranks import Ranks, check_order, stored_ranks
 from segdex.errors import CorruptError, SegdexError
 from segdex.generation import MEMBER, Generation, PredicateName, Values
+from segdex.ingest.grown import settled
+from segdex.ingest.kept import VERSION
 from segdex.schema.catalog import Catalog
 from segdex.schema.kinds import MODEL
 from segdex.schema.load import load as load_schema
 from segdex.schema.types import ValueType
 from segdex.store import snapshot
-from segdex.store.codec import ColumnForm, Decoder, Encoder, EventsForm, FamilyForm, Form, KeysForm, joined
+from segdex.store.codec import (
+    ColumnForm,
+    Decoder,
+    DimensionForm,
+    Encoder,
+    EventsForm,
+    FamilyForm,
+    Form,
+    KeysForm,
+    joined,
+)
 from segdex.store.container import Natural, Reader, Writer
 from segdex.store.os import OperatingSystem
 from segdex.values.column import MISSING, Column
@@ -39,6 +51,8 @@ class Description(Form, frozen=True):
         predicates: name, label and category of each set; the set is section ``predicates/N``, N being its position.
         ranks: the names of columns that have sections ``ranks/NAME/…``.
         order: the names by which customers were numbered; none: by their keys.
+        lookups: those that fields of streams come through.
+        hidden: columns of customers that no rule can name.
     """
 
     as_of: int
@@ -51,6 +65,8 @@ class Description(Form, frozen=True):
     fitted: dict[str, tuple[int | float, ...]]
     customers: Natural
     order: tuple[str, ...] = ()
+    lookups: dict[str, DimensionForm] = msgspec.field(default_factory=dict)
+    hidden: dict[str, ColumnForm] = msgspec.field(default_factory=dict)
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -78,7 +94,7 @@ def save(generation: Generation, folder: Path, system: OperatingSystem | None = 
 def _write(generation: Generation, writer: Writer) -> None:
     encoder = Encoder(writer)
     writer.add_bytes(SCHEMA, msgspec.json.encode(generation.catalog.schema))
-    keys = encoder.keys("keys", generation.keys)
+    keys = encoder.keys("keys", settled(generation.keys))
     writer.add_array("universe", generation.universe.words)
     for number, members in enumerate(generation.predicates.values()):
         writer.add_array(f"predicates/{number}", members.words)
@@ -100,6 +116,8 @@ def _write(generation: Generation, writer: Writer) -> None:
         fitted=dict(generation.fitted),
         customers=generation.count,
         order=generation.order,
+        lookups={name: encoder.dimension(joined("lookups", name), held) for name, held in generation.lookups.items()},
+        hidden={name: encoder.column(joined("hidden", name), held) for name, held in generation.hidden.items()},
     )
     writer.add_bytes(DESCRIPTION, _encoder.encode(description))
 
@@ -161,6 +179,18 @@ def decode(reader: Reader) -> Generation:
         ranks=Lazy({name: partial(_ranks, reader, name, held) for name in description.ranks}),
         fitted=description.fitted,
         order=description.order,
+        lookups=Lazy(
+            {
+                name: partial(decoder.dimension, joined("lookups", name), form)
+                for name, form in description.lookups.items()
+            }
+        ),
+        hidden=Lazy(
+            {
+                name: partial(decoder.column, joined("hidden", name), form, count)
+                for name, form in description.hidden.items()
+            }
+        ),
     )
 
 
@@ -187,7 +217,7 @@ def verify(folder: Path, system: OperatingSystem | None = None) -> Iterator[Segd
     except CorruptError as error:
         damaged = True
         yield error
-    for held in (generation.values, generation.predicates, generation.ranks):
+    for held in (generation.values, generation.predicates, generation.ranks, generation.hidden):
         for problem in _faults(held):
             damaged = True
             yield problem
@@ -197,13 +227,20 @@ def verify(folder: Path, system: OperatingSystem | None = None) -> Iterator[Segd
         except CorruptError as error:
             yield error.at(f"ranks of {name!r}")
     for name in generation.events:
-        try:
-            events = generation.events[name]
-        except CorruptError as error:
-            yield error
-        else:
-            yield from _faults(events.fields)
-            yield from _faults(events.marks)
+        yield from _faults_within(generation.events, name, "fields")
+        yield from _faults_within(generation.events, name, "marks")
+    for name in generation.lookups:
+        yield from _faults_within(generation.lookups, name, "columns")
+
+
+def _faults_within(held: Mapping[str, object], name: str, part: str) -> Iterator[SegdexError]:
+    """As `_faults`, of the columns that are *part* of one value of *held*."""
+    try:
+        columns = getattr(held[name], part)
+    except CorruptError as error:
+        yield error
+    else:
+        yield from _faults(columns)
 
 
 def _faults(held: Mapping[Any, object]) -> Iterator[SegdexError]:
@@ -245,6 +282,9 @@ def _catalog(reader: Reader, description: Description) -> Catalog:
     strange = [name for name in description.order if name not in catalog.types]
     if strange:
         raise _unreadable(reader, DESCRIPTION, f"customers are ordered by {strange[0]!r}, which is not declared")
+    fault = _kept_fault(description, catalog)
+    if fault is not None:
+        raise _unreadable(reader, DESCRIPTION, fault)
     for stream, fields in catalog.fields.items():
         held = description.events.get(stream)
         if held is None or {name: form.type.kind for name, form in held.fields.items()} != {
@@ -269,6 +309,22 @@ def _fitted_fault(fitted: Mapping[str, tuple[int | float, ...]], catalog: Catalo
             return f"the edges of band {name!r} do not ascend"
         elif bands[name].edges is not None and len(edges) != len(bands[name].edges or ()):
             return f"band {name!r} has {len(edges)} edges, declared are {len(bands[name].edges or ())}"
+    return None
+
+
+def _kept_fault(description: Description, catalog: Catalog) -> str | None:
+    """What is wrong with that which is kept for rows that come later; None: nothing."""
+    lookups = catalog.schema.lookups
+    for name, form in description.lookups.items():
+        declared = lookups[name].fields if name in lookups else {}
+        for field, column in form.fields.items():
+            if field not in declared or column.type.kind != declared[field].type:
+                return f"field {field!r} of lookup {name!r} is not as the schema declares it"
+    expected = [] if catalog.schema.customers.version is None else [VERSION]
+    if list(description.hidden) != expected:
+        return f"hidden columns are {list(description.hidden)}, declared are {expected}"
+    if any(form.type.kind not in ("integer", "time") for form in description.hidden.values()):
+        return "versions that are neither integers nor times"
     return None
 
 
