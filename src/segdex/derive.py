@@ -14,7 +14,9 @@ from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Ids, Predicate
 from segdex.bitmap.ranks import ranks_of
 from segdex.errors import LimitError, SchemaError
+from segdex.events.store import Events
 from segdex.generation import MEMBER, MOST_LABELS, Generation, PredicateName, Values, changeable
+from segdex.ingest.keys import AnyKeys
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band
 from segdex.metrics.compute import compute_fitted
@@ -40,20 +42,31 @@ def derive(
     as_of: int,
     progress: Progress | None = None,
     fitted: Fitted | None = None,
+    like: Generation | None = None,
 ) -> Generation:
     """Compute everything that *catalog* declares over *tables*, as of the clock *as_of*.
 
-    *tables* may be emptied: where customers are not numbered by their keys, columns move out of it one by one. What an
-    earlier generation *fitted* to its data, and *catalog* still asks for, is used again in place of fitting.
+    Args:
+        catalog: the checked schema.
+        tables: may be emptied: where customers are not numbered by their keys, columns move out of it one by one.
+        as_of: the clock, in microseconds UTC.
+        progress: called after each step.
+        fitted: what an earlier generation fitted to its data; as far as *catalog* still asks for it, it is used again
+            in place of fitting.
+        like: a generation of the same customers, whose numbering and loaded segments are kept.
     """
     kept = _still_fitted(catalog, fitted or {})
-    order = chosen(catalog, tables)
-    if order or tables.universe is not None:
+    order = chosen(catalog, tables) if like is None else like.order
+    if like is None and (order or tables.universe is not None):
         if progress is not None:
             progress("ordering customers", 0, 0)
         places = _places(order, catalog, tables, as_of, kept) if order else np.arange(len(tables.keys))
         tables = moved(tables, customers_first(places, tables.universe))
-    made = Derivation(_begun(catalog, tables, as_of, order, kept), tables.attributes)
+    begun = _begun(catalog, tables, as_of, order, kept)
+    if like is not None:
+        sets = {name: held for name, held in like.predicates.items() if name.label == MEMBER and loaded(name, catalog)}
+        begun = dataclasses.replace(begun, epoch=like.epoch, number=like.number, predicates=sets)
+    made = Derivation(begun, tables.attributes)
     names = [*catalog.given, *(name for name in catalog.order if name not in catalog.schema.segments)]
     for done, name in enumerate(names):
         if progress is not None:
@@ -68,6 +81,12 @@ def derive(
     if progress is not None:
         progress("computed", len(names), len(names))
     return made.generation
+
+
+def loaded(name: PredicateName, catalog: Catalog) -> bool:
+    """Whether a set is that of a segment without a rule."""
+    segment = catalog.schema.segments.get(name.name)
+    return segment is not None and segment.where is None
 
 
 def _still_fitted(catalog: Catalog, fitted: Fitted) -> Fitted:
@@ -175,6 +194,7 @@ def derive_few(
     given: Mapping[str, Values],
     events: Mapping[str, Events],
     sets: Mapping[str, Predicate],
+    hidden: Mapping[str, Column],
     inside: Mask,
 ) -> Generation:
     """Everything that the schema of *like* declares, of other customers at the same clock, without ranks.
@@ -185,11 +205,13 @@ def derive_few(
         given: their attributes, labels and scores.
         events: their rows of each stream.
         sets: which of them are in segments that have no rule.
+        hidden: columns that no rule can name.
         inside: which of them are in the universe, shape (customers,).
     """
     begun = dataclasses.replace(
         like, count=len(inside), key_source=key_source, universe=hot.from_mask(inside), values={}, dictionaries={},
         events=events, predicates={PredicateName(name, MEMBER): held for name, held in sets.items()}, ranks={},
+        hidden=hidden,
     )  # fmt: skip
     catalog = like.catalog
     made = Derivation(begun, given)  # type: ignore[arg-type]

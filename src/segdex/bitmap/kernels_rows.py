@@ -17,7 +17,7 @@ def has(words: Any, one: int) -> bool:
     """Whether the id *one* is in a predicate in hot form."""
     entry = signed(words[one >> 16])
     cardinality, value = entry & CARDINALITY, one & (CHUNK - 1)
-    if cardinality == 0 or cardinality == CHUNK:  # noqa: PLR1714, which would make a tuple
+    if cardinality == 0 or cardinality == CHUNK:
         return bool(cardinality == CHUNK)
     first = (entry >> CARDINALITY_BITS) * _LINE_WORDS
     if cardinality > MOST_ARRAY:
@@ -29,9 +29,7 @@ def has(words: Any, one: int) -> bool:
             low = middle + 1
         else:
             high = middle
-    return bool(
-        low < cardinality and signed(words[first + (low >> 2)] >> np.uint64(16 * (low & 3))) & 0xFFFF == value
-    )
+    return bool(low < cardinality and signed(words[first + (low >> 2)] >> np.uint64(16 * (low & 3))) & 0xFFFF == value)
 
 
 @kernel("void(u8[:], i8[:], i8[:], OUT u8[:])")

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from segdex.bitmap import kernels_build
+from segdex.bitmap import kernels_build, kernels_rows
 from segdex.errors import CorruptError
 from segdex.forks import Once
 
@@ -36,8 +36,6 @@ MOST_ARRAY = 511
 LINE_WORDS = 8
 """Words in a line, of 64 bytes: a container starts on one."""
 CARDINALITY_BITS = 24
-_FEW = 16
-"""So many ids are looked up one by one: to write all bits of a set takes longer."""
 _CARDINALITY = (1 << CARDINALITY_BITS) - 1
 
 
@@ -170,11 +168,10 @@ def has(predicate: Predicate, one: int) -> bool:
 
 def having(predicate: Predicate, ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
     """Which of *ids*, in any order, are in the set; below 0 is no id; shape (ids,)."""
-    if len(ids) <= _FEW:
-        return np.array([one >= 0 and has(predicate, one) for one in ids.tolist()], np.bool_)
-    bits, wanted = to_words(predicate), np.maximum(ids, 0).astype(np.int64)
-    inside: npt.NDArray[np.bool_] = (bits[wanted // 64] >> (wanted % 64).astype(np.uint64) & np.uint64(1)) != 0
-    return inside & (ids >= 0)
+    places = np.flatnonzero(ids >= 0)
+    bits = np.zeros(-(-len(ids) // 64), np.uint64)
+    kernels_rows.pick_bits(predicate.words, ids[places].astype(np.int64), places, bits)
+    return np.unpackbits(bits.view(np.uint8), count=len(ids), bitorder="little").view(np.bool_)
 
 
 def from_stored(words: Words, count: int) -> Predicate:

@@ -64,17 +64,21 @@ def rebased(state: State, base: Generation, found: Found | None = None) -> tuple
     before = {
         name: rows.plus.take(place_of(name), slots) if name in both else nobody for name in tracked_in(base.catalog)
     }
-    given = {name: found.columns[name].take(ids) if name in found.columns else plus.values[name]  # fmt: skip
-             for name in base.catalog.given}
+    given = {
+        name: found.columns[name].take(ids) if name in found.columns else plus.values[name]
+        for name in base.catalog.given
+    }
     sets = {
-        name: found.sets[name][ids] if name in found.sets
+        name: found.sets[name][ids]
+        if name in found.sets
         else rows.plus.take(PredicateName(found.former.get(name, name), MEMBER), slots)
         for name in loaded_in(base.catalog)
     }
-    fresh = derive_few(base, lambda: keys_of(version.keys, ids), given, plus.events, _predicates(sets), those.inside)
+    fresh = derive_few(
+        base, lambda: keys_of(version.keys, ids), given, plus.events, _predicates(sets), plus.hidden, those.inside
+    )
     made, changed = placed(bare, those, fresh, before)
-    made = made.next(dataclasses.replace(made.version, number=version.number + 1), made.rows)
-    return made, composed(moves, {name: changed[name] for name in both})
+    return made.numbered(version.number + 1), composed(moves, {name: changed[name] for name in both})
 
 
 def _predicates(sets: Mapping[str, Mask]) -> dict[str, Predicate]:

@@ -16,7 +16,9 @@ from segdex.events.update import joined
 from segdex.generation import MEMBER, Generation, PredicateName, Values, Version
 from segdex.ingest.batch import Batch
 from segdex.ingest.grown import grown
+from segdex.ingest.kept import VERSION
 from segdex.ingest.keys import AnyKeys
+from segdex.ingest.versions import newer
 from segdex.live import gathering
 from segdex.live.bits import UNIVERSE, Bits
 from segdex.live.gathering import Places
@@ -25,6 +27,7 @@ from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_
 from segdex.query.execute import Executor
 from segdex.rules import nodes
 from segdex.values.column import Column, Ints, Mask
+from segdex.values.fold import gather
 
 
 def applied(state: State, batch: Batch) -> tuple[State, Moves]:
@@ -34,7 +37,7 @@ def applied(state: State, batch: Batch) -> tuple[State, Moves]:
         LimitError: a sum of integers leaves the range of 64 bits, or there are too many customers.
     """
     if not len(batch.ids):
-        return state.next(dataclasses.replace(state.version, number=state.version.number + 1), state.rows), {}
+        return state.numbered(state.version.number + 1), {}
     those = _touched(state, batch)
     before = {name: was(state, name, those) for name in tracked_in(state.catalog)}
     return placed(state, those, _derived(state, batch, those), before)
@@ -94,7 +97,9 @@ def _derived(state: State, batch: Batch, those: Touched) -> Generation:
     rows, base = state.held, state.base
     held = [base.values, *(run.values for run in rows.runs)]
     given = {name: gathering.values(held, name, those.places) for name in state.catalog.given}
-    _upsert(given, batch)
+    versions = [base.hidden, *(run.hidden for run in rows.runs)]
+    hidden = {name: gathering.column(versions, name, those.places) for name in base.hidden}
+    _upsert(given, hidden, batch)
     events = [base.events, *(run.events for run in rows.runs)]
     inside = those.inside | (~batch.strangers)
 
@@ -108,19 +113,26 @@ def _derived(state: State, batch: Batch, those: Touched) -> Generation:
         name = PredicateName(segment, MEMBER)
         sets[segment] = hot.from_mask(said(state, name, those, partial(base.predicates.__getitem__, name)))
     made = {name: rows_of(name) for name in base.events}
-    return derive_few(base, lambda: keys_of(those.keys, those.ids), given, made, sets, inside)
+    return derive_few(base, lambda: keys_of(those.keys, those.ids), given, made, sets, hidden, inside)
 
 
-def _upsert(given: dict[str, Values], batch: Batch) -> None:
-    """Attributes that the batch has replace those of the customers who have a row in it."""
-    rows = np.flatnonzero(batch.upserted)
-    count = len(batch.upserted)
+def _upsert(given: dict[str, Values], hidden: dict[str, Column], batch: Batch) -> None:
+    """Attributes of the batch replace those of the customers who have a row in it, unless that is an older one."""
+    replaced = batch.upserted
+    if batch.version is not None:
+        replaced = replaced & newer(hidden[VERSION], batch.version)
+        hidden[VERSION] = _replaced(hidden[VERSION], batch.version, replaced)
     for name, column in batch.attributes.items():
-        held = given[name]
-        assert isinstance(held, Column)
-        sources = np.zeros(count, np.int64)
-        sources[rows] = 1
-        given[name] = gathering.gather([held, column], sources, np.arange(count))
+        given[name] = _replaced(_column(given[name]), column, replaced)
+
+
+def _column(held: Values) -> Column:
+    assert isinstance(held, Column)
+    return held
+
+
+def _replaced(held: Column, column: Column, where: Mask) -> Column:
+    return gather([held, column], where.astype(np.int64), np.arange(len(where)))
 
 
 # --- into the delta ------------------------------------------------------------------------------------------------
@@ -146,7 +158,7 @@ def placed(state: State, those: Touched, fresh: Generation, before: Mapping[str,
     take_from(base, minus, kept, those.ids[known], those.slots[known])
     ids = np.concatenate([rows.ids, np.zeros(count - len(rows.ids), np.int64)])
     ids[those.slots] = those.ids
-    runs = joined_runs((*rows.runs, Run(those.slots, fresh.values, fresh.events)))
+    runs = joined_runs((*rows.runs, Run(those.slots, fresh.values, fresh.events, fresh.hidden)))
     made = Rows(ids, runs, minus, plus, kept)
     return with_rows(state, made, those.keys), moves
 

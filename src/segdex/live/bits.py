@@ -11,7 +11,7 @@ from segdex.bitmap import kernels_rows
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import CHUNK, Predicate, Words
 from segdex.generation import PredicateName
-from segdex.values.column import Ints
+from segdex.values.column import Ints, Mask
 
 UNIVERSE = PredicateName("")
 """The place of the slots that are customers; no declared name is empty."""
@@ -60,12 +60,13 @@ class Bits:
             return
         keep = np.full(self.words.shape[1], ~np.uint64(0), np.uint64)
         np.bitwise_and.at(keep, slots >> 6, ~(np.uint64(1) << (slots & 63).astype(np.uint64)))
-        self.words &= keep
+        np.bitwise_and(self.words, keep, out=self.words)
 
-    def take(self, name: PredicateName, slots: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def take(self, name: PredicateName, slots: Ints) -> Mask:
         """Whether each of *slots* is in a set."""
         row = self.words[self.places[name]]
-        return (row[slots >> 6] >> (slots & 63).astype(np.uint64)).astype(np.uint8).astype(np.bool_) & True
+        found: Mask = (row[slots >> 6] >> (slots & 63).astype(np.uint64)) & np.uint64(1) != 0
+        return found
 
     def set_of(self, name: PredicateName) -> Predicate:
         """A set in hot form."""

@@ -88,7 +88,9 @@ def known(catalog: Catalog, name: object) -> str:
     """
     if not isinstance(name, str) or name not in catalog.types:
         hint = nearest(name, catalog.types) if isinstance(name, str) else None
-        raise ArgumentError("no such name", found=shown(name) if isinstance(name, str) else type(name).__name__, hint=hint)
+        raise ArgumentError(
+            "no such name", found=shown(name) if isinstance(name, str) else type(name).__name__, hint=hint
+        )
     return name
 
 
@@ -121,7 +123,11 @@ def with_name(catalog: Catalog, was: object, name: object) -> Catalog:
     Raises:
         ArgumentError: there is no such name, it is that of a column of the data, or the new one is taken.
     """
-    was, name = known(catalog, was), usable(name)
+    old, new = known(catalog, was), usable(name)
+    return _called(catalog, old, new)
+
+
+def _called(catalog: Catalog, was: str, name: str) -> Catalog:
     if name in catalog.types:
         raise ArgumentError(f"the name {name!r} is taken", found=f"a {catalog.types[name].role}")
     schema = catalog.schema
@@ -152,3 +158,36 @@ def _rewritten(held: object, was: str, name: str) -> object:
         case tuple():
             return tuple(_rewritten(each, was, name) for each in held)
     return held
+
+
+def altered(old: Catalog, new: Catalog) -> Catalog:
+    """The schema of an index that is to have what *new* declares; what was declared or loaded at run time stays.
+
+    Raises:
+        SchemaError: it declares other data: that takes a build.
+    """
+    schema, held = new.schema, old.schema
+    for part in ("timezone", "customers", "streams", "lookups", "labels", "identities"):
+        if part == "labels":
+            continue
+        if _data_of(getattr(schema, part)) != _data_of(getattr(held, part)):
+            raise SchemaError(
+                "the data are declared otherwise than those that the index holds", place=part,
+                hint="metrics, bands, stages and segments can be altered; for other data build the index again",
+            )  # fmt: skip
+    defined = {name: held.segments[name] for name in held.segments if name not in schema.segments}
+    stored = {name: segment for name, segment in defined.items() if name not in new.types}
+    labels = {**held.labels, **{name: label for name, label in schema.labels.items() if name in held.labels}}
+    schema = msgspec.structs.replace(schema, segments={**schema.segments, **stored}, labels=labels)
+    return assemble(schema, Origin(), old.base, stored=True)
+
+
+def _data_of(part: object) -> object:
+    """What a part of a schema says about data, wherever these come from."""
+    if isinstance(part, dict):
+        return {name: _data_of(each) for name, each in part.items()}
+    if isinstance(part, model.Customers):
+        return msgspec.structs.replace(part, source=None, order=None)
+    if isinstance(part, model.Stream | model.Lookup):
+        return msgspec.structs.replace(part, source=None)
+    return part

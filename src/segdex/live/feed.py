@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
-from segdex.errors import ArgumentError, LimitError
-from segdex.live.records import Entry
+import msgspec
+import numpy as np
+
+from segdex.errors import LimitError
+from segdex.live.records import Entry, ids_of
+from segdex.values.column import Ints
 
 MOST_BYTES = 256 << 20
 """Bytes of dense ids that the feed keeps; older generations go first."""
@@ -40,3 +44,15 @@ class Feed:
                 allowed=f"{self.since} or more", hint="read the members, and follow the feed from this generation on",
             )  # fmt: skip
         return [entry for entry in self.entries if entry.generation > generation]
+
+    def renumbered(self, places: Ints) -> Feed:
+        """The feed under another numbering: dense id i is ``places[i]`` now, or nobody's, -1."""
+        return Feed(self.since, tuple(_renumbered(entry, places) for entry in self.entries))
+
+
+def _renumbered(entry: Entry, places: Ints) -> Entry:
+    def moved(side: Mapping[str, bytes]) -> dict[str, bytes]:
+        held = {name: places[ids[ids < len(places)]] for name, ids in ids_of(side).items()}
+        return {name: np.sort(ids[ids >= 0]).astype("<i8").tobytes() for name, ids in held.items()}
+
+    return msgspec.structs.replace(entry, entered=moved(entry.entered), left=moved(entry.left))

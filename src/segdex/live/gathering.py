@@ -50,6 +50,13 @@ def values(held: Sequence[Mapping[str, Values]], name: str, places: Places) -> V
     return gather([each for each in chosen if isinstance(each, Column)], at.sources, at.rows)
 
 
+def column(held: Sequence[Mapping[str, Column]], name: str, places: Places) -> Column:
+    """As `values`, of what is no family."""
+    found = values(held, name, places)
+    assert isinstance(found, Column)
+    return found
+
+
 def _family(families: Sequence[Family], places: Places) -> Family:
     count, first = len(places.rows), families[0]
     made = dataclasses.replace(
@@ -58,7 +65,7 @@ def _family(families: Sequence[Family], places: Places) -> Family:
         customers=np.empty(0, np.uint32),
         column=first.column.slice(0, 0),
         among=None if first.among is None else np.zeros(count, np.bool_),
-        rests=None if first.rests is None else np.full(count, missing_of(first.rests.dtype), first.rests.dtype),  # type: ignore[arg-type]
+        rests=None if first.rests is None else np.full(count, missing_of(first.rests.dtype), first.rests.dtype),
     )
     for source, family in enumerate(families):
         here = np.flatnonzero(places.sources == source)

@@ -34,7 +34,11 @@ def performed(state: State, action: Action, batch: Batch | None = None) -> tuple
             return *_apply(state, action, batch), ()
         case Advance(as_of):
             if as_of == state.version.as_of:
-                return state.next(dataclasses.replace(state.version, number=state.version.number + 1), state.rows), {}, ()
+                return (
+                    state.next(dataclasses.replace(state.version, number=state.version.number + 1), state.rows),
+                    {},
+                    (),
+                )
             return *advanced(state, later(state, as_of)), ()
         case Declare():
             return declared(state, action)
@@ -42,13 +46,13 @@ def performed(state: State, action: Action, batch: Batch | None = None) -> tuple
             return loaded(state, action)
         case Readmit(hashes):
             left = dataclasses.replace(state.erased, hashes=state.erased.hashes - set(hashes))
-            after = state.next(dataclasses.replace(state.version, number=state.version.number + 1), state.rows)
-            return dataclasses.replace(after, erased=left), {}, ()
+            return dataclasses.replace(state.numbered(state.version.number + 1), erased=left), {}, ()
     raise AssertionError(f"nothing is known of the action {type(action).__name__}")
 
 
 def _apply(state: State, action: Apply, batch: Batch | None) -> tuple[State, Moves]:
-    number, before = state.version.number + 1, {}
+    number = state.version.number + 1
+    before: Moves = {}
     if action.as_of is not None and action.as_of != state.version.as_of:
         state, before = advanced(state, later(state, action.as_of))
     if batch is None:
@@ -57,8 +61,7 @@ def _apply(state: State, action: Apply, batch: Batch | None) -> tuple[State, Mov
     offsets = after.offsets
     if action.source is not None and action.offset is not None:
         offsets = {**offsets, action.source: action.offset}
-    after = after.next(dataclasses.replace(after.version, number=number), after.rows)
-    return dataclasses.replace(after, offsets=offsets), composed(before, moves)
+    return dataclasses.replace(after.numbered(number), offsets=offsets), composed(before, moves)
 
 
 def batch_of(state: State, tables: Any, on_error: Any) -> Batch:

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from segdex.errors import CorruptError
-from segdex.live.state import Moved, Moves
+from segdex.live.state import Moves
 from segdex.values.column import Ints
 
 
@@ -53,11 +53,13 @@ class Load(Action, frozen=True, tag="load"):
     """A segment or label that was made elsewhere, see `segdex.load`.
 
     Attributes:
+        schema: in which it is declared, as JSON.
         name: the segment or label.
         members: of a segment, as portable Roaring bytes.
-        table: of a label, as an Arrow stream of dense id, label and maybe score.
+        table: of a label, an Arrow stream of dense id, label and maybe score.
     """
 
+    schema: bytes
     name: str
     members: bytes | None = None
     table: bytes | None = None
@@ -116,9 +118,7 @@ def from_bytes(payload: bytes, place: str) -> Record:
         raise CorruptError("unreadable", place=place, found=str(error)) from None
 
 
-def entry_of(
-    generation: int, as_of: int, moves: Moves, redefined: tuple[str, ...] = (), erased: int = 0
-) -> Entry:
+def entry_of(generation: int, as_of: int, moves: Moves, redefined: tuple[str, ...] = (), erased: int = 0) -> Entry:
     """What the feed says of a generation."""
     return Entry(
         generation,

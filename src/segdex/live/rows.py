@@ -39,11 +39,13 @@ class Run:
         slots: int64, shape (rows,).
         values: attributes, labels, metrics, bands and stages by name, one value a row.
         events: the rows of each stream, by row.
+        hidden: columns that no rule can name.
     """
 
     slots: Ints
     values: Mapping[str, Values]
     events: Mapping[str, Events]
+    hidden: Mapping[str, Column]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,6 +77,10 @@ class Rows:
         """The values of *name*, shape (slots,)."""
         return gathering.values([run.values for run in self.runs], name, self.where)
 
+    def hidden(self, name: str) -> Column:
+        """A column that no rule can name, shape (slots,)."""
+        return gathering.column([run.hidden for run in self.runs], name, self.where)
+
     def events(self, name: str) -> Events:
         """The rows of a stream by slot."""
         return gathering.events([run.events for run in self.runs], name, self.where)
@@ -96,8 +102,6 @@ def _is_kept(base: Generation, name: str) -> bool:
     return name not in base.dictionaries or base.labels(name) is not None
 
 
-
-
 def joined_runs(runs: tuple[Run, ...]) -> tuple[Run, ...]:
     """*runs* with those of about one size at the end put together; slots that are in a later one are left out."""
     while len(runs) > 1 and len(runs[-2].slots) <= 2 * len(runs[-1].slots):
@@ -113,6 +117,7 @@ def _together(one: Run, other: Run) -> Run:
         np.concatenate([one.slots[first], other.slots]),
         lazily(other.values, lambda name: gathering.values((one.values, other.values), name, places)),
         lazily(other.events, lambda name: gathering.events((one.events, other.events), name, places)),
+        lazily(other.hidden, lambda name: gathering.column((one.hidden, other.hidden), name, places)),
     )
 
 
@@ -130,7 +135,10 @@ def delta_of(rows: Rows, base: Generation, key_source: Callable[[], AnyKeys]) ->
         events=lazily(base.events, lambda name: gathering.events((base.events,), name, of_base)),
     )
     plus = dataclasses.replace(
-        common, values=lazily(base.values, rows.values), events=lazily(base.events, rows.events)
+        common,
+        values=lazily(base.values, rows.values),
+        events=lazily(base.events, rows.events),
+        hidden=lazily(base.hidden, rows.hidden),
     )
     return Delta(
         rows.ids, _with_sets(minus, rows.minus, rows.kept, labels), _with_sets(plus, rows.plus, rows.kept, labels)

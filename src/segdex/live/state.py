@@ -34,14 +34,16 @@ Moves = dict[str, Moved]
 def composed(first: Moves, then: Moves) -> Moves:
     """What two moves, one after the other, come to."""
     made = dict(first)
-    for name, (entered, left) in then.items():
+    for name, after in then.items():
         before = first.get(name)
-        if before is not None:
-            entered, left = (
-                np.union1d(np.setdiff1d(before.entered, left), np.setdiff1d(entered, before.left)),
-                np.union1d(np.setdiff1d(before.left, entered), np.setdiff1d(left, before.entered)),
+        made[name] = (
+            after
+            if before is None
+            else Moved(
+                np.union1d(np.setdiff1d(before.entered, after.left), np.setdiff1d(after.entered, before.left)),
+                np.union1d(np.setdiff1d(before.left, after.entered), np.setdiff1d(after.left, before.entered)),
             )
-        made[name] = Moved(entered, left)
+        )
     return made
 
 
@@ -82,7 +84,8 @@ class State:
         base = self.answers.base
 
         def members(name: str) -> Predicate:
-            return base.members(base.binder.bind_checked(nodes.Segment(name)))
+            found: Predicate = base.members(base.binder.bind_checked(nodes.Segment(name)))
+            return found
 
         return lazily(dict.fromkeys(tracked_in(self.catalog)), members)
 
@@ -92,6 +95,10 @@ class State:
         if version.base is self.base:
             made.__dict__["tracked"] = self.tracked
         return made
+
+    def numbered(self, number: int) -> State:
+        """The same under another number."""
+        return self.next(dataclasses.replace(self.version, number=number), self.rows)
 
     @Once
     def held(self) -> Rows:

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import logging
-import os
-from collections.abc import Callable
 from pathlib import Path
 
-from segdex.errors import LockedError
 from segdex.generation import Generation
-from segdex.live.records import Record, to_bytes
 from segdex.store import generations
 from segdex.store.container import Identity
-from segdex.store.generations import More
 from segdex.store.journal import Journal
 from segdex.store.lock import Lock
 from segdex.store.os import OperatingSystem
-
-MOST_JOURNAL = 1 << 30
-"""Bytes of a journal that are folded into a new snapshot by themselves: what is opened has to be done again."""
-
-_log = logging.getLogger("segdex")
 
 
 class Writer:
@@ -32,14 +20,29 @@ class Writer:
         identity: the generation that the journal follows.
     """
 
-    def __init__(
-        self, folder: Path, lock: Lock, identity: Identity, journal: Journal, system: OperatingSystem
-    ) -> None:
+    def __init__(self, folder: Path, lock: Lock, identity: Identity, system: OperatingSystem) -> None:
         self.folder = folder
         self.identity = identity
         self._lock = lock
-        self._journal = journal
         self._system = system
+        self._journal, self.recovered = Journal.open(folder, identity, system, lock)
+
+    @classmethod
+    def take(cls, folder: Path, system: OperatingSystem) -> tuple[Writer, generations.Opened]:
+        """Become the writer of an index, and what its folder holds.
+
+        Raises:
+            LockedError: another writer is at work.
+            ArgumentError, CorruptError, VersionError, StorageError: as `generations.opened`.
+        """
+        lock = Lock.take(folder, system)
+        try:
+            opened = generations.opened(folder, system)
+            assert opened.identity is not None
+            return cls(folder, lock, opened.identity, system), opened
+        except BaseException:
+            lock.close()
+            raise
 
     def check(self) -> None:
         """Raise unless this process may write.
@@ -54,28 +57,28 @@ class Writer:
         """The length of the journal."""
         return self._journal.size
 
-    def accept(self, record: Record) -> None:
+    def accept(self, payload: bytes) -> None:
         """Write a record; it is on the disk when this returns.
 
         Raises:
             StorageError: the operating system refused; the index must be opened again.
         """
-        self._journal.append(to_bytes(record))
+        self._journal.append(payload)
 
-    def fold(self, generation: Generation, more: More, keep: int = 2) -> Generation:
+    def fold(self, generation: Generation, more: bytes, keep: int = 2) -> Generation:
         """Write *generation*, which holds all that the journal does, as a snapshot, and give it as it is there, mapped.
 
         Raises:
-            StorageError: the operating system refused; the index must be opened again where it cannot be told what the
-                folder holds.
+            StorageError: the operating system refused; what was there before still is, or the new one is.
         """
         self._lock.check()
-        sequence = self._journal.sequence
-        identity = generations.commit(generation, more, self.folder, self._system, self._lock, sequence, keep)
+        self.identity = generations.save(
+            generation, self.folder, self._system, more=more, lock=self._lock,
+            last_sequence=self._journal.sequence, keep=keep,
+        )  # fmt: skip
         self._journal.close()
-        self._journal, _ = Journal.open(self.folder, identity, self._system, self._lock)
-        self.identity = identity
-        return generations.load(self.folder, self._system).generation
+        self._journal, _ = Journal.open(self.folder, self.identity, self._system, self._lock)
+        return generations.load(self.folder, self._system)
 
     def close(self) -> None:
         """Let the folder go; a second time nothing happens."""

@@ -23,7 +23,6 @@ from segdex.query.among import asks_for_all
 from segdex.query.bind import Binder, Bound
 from segdex.query.estimate import Estimate
 from segdex.query.execute import Executor, Plan
-from segdex.query.folded import Folded, folded
 from segdex.values.column import Ints
 
 DELTA_BYTES = 32 << 20
@@ -67,14 +66,12 @@ class Answers:
     def __init__(self, version: Version, memory_limit: int | None = None, before: Answers | None = None) -> None:
         self.version = version
         self._memory_limit = memory_limit
-        if before is not None and before.base.generation is version.base:
-            self.base = before.base
-        else:
-            self.base = Executor(version.base, memory_limit)
+        same = before is not None and before.base.generation is version.base
+        self.base: Executor = before.base if same and before is not None else Executor(version.base, memory_limit)
         self.binder: Binder = self.base.binder
         delta = version.delta
-        self.minus = None if delta is None else self._executor(delta.minus)
-        self.plus = None if delta is None else self._executor(delta.plus)
+        self.minus: Executor | None = None if delta is None else self._executor(delta.minus)
+        self.plus: Executor | None = None if delta is None else self._executor(delta.plus)
 
     def next(self, version: Version) -> Answers:
         """The answers of a later version."""
@@ -181,6 +178,8 @@ class Answers:
         """The version as one generation, for what is told of values."""
         if self.version.delta is None:
             return self.base
+        from segdex.query.folded import Folded, folded  # what only a delta needs is imported with it
+
         return Folded(self, folded(self.version, self.universe), self._memory_limit)
 
     @property

@@ -78,9 +78,7 @@ class Plan:
 class Executor:
     """Answers bound rules over one generation. Safe from many threads; what it returns must not be changed."""
 
-    def __init__(
-        self, generation: Generation, memory_limit: int | None = None, binder: Binder | None = None
-    ) -> None:
+    def __init__(self, generation: Generation, memory_limit: int | None = None, binder: Binder | None = None) -> None:
         self.generation = generation
         kept = MOST_BYTES + MOST_CALL_BYTES if memory_limit is None else memory_limit
         share = MOST_CALL_BYTES / (MOST_BYTES + MOST_CALL_BYTES)

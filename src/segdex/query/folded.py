@@ -47,6 +47,9 @@ def folded(version: Version, universe: Predicate) -> Generation:
         events=Lazy({name: partial(_events, base, delta, count, name) for name in base.events}),
         predicates=Lazy({name: partial(_predicate, base, delta, count, name) for name in names}),
         ranks={},
+        hidden={
+            name: put_column(column, delta.plus.hidden[name], delta, count) for name, column in base.hidden.items()
+        },
     )
 
 
@@ -56,6 +59,11 @@ def put_values(base: Values, now: Values, delta: Delta, count: int) -> Values:
         assert isinstance(now, Family)
         return patched_family(base, now, delta.ids, np.arange(len(delta.ids)), count)
     assert isinstance(now, Column)
+    return put_column(base, now, delta, count)
+
+
+def put_column(base: Column, now: Column, delta: Delta, count: int) -> Column:
+    """The column of the base with the items of the slots, *now*, put in."""
     return patched(base, now, delta.ids, np.arange(len(delta.ids)), count)
 
 

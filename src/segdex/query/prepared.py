@@ -8,8 +8,8 @@ from typing import Protocol, TypeAlias
 from segdex.bitmap import kernels_evaluate, roaring
 from segdex.bitmap.program import Program
 from segdex.bitmap.roaring import BitMap
-from segdex.query.bind import All, Bound, Without
 from segdex.query.answers import Answers, Plans
+from segdex.query.bind import All, Bound, Without
 from segdex.query.workers import SPLIT_BYTES, Workers
 from segdex.rules.nodes import Rule
 from segdex.schema.catalog import Catalog

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -34,7 +35,8 @@ from segdex.store.codec import (
     KeysForm,
     joined,
 )
-from segdex.store.container import Natural, Reader, Writer
+from segdex.store.container import Identity, Natural, Reader, Writer
+from segdex.store.lock import Lock
 from segdex.store.os import OperatingSystem
 from segdex.values.column import MISSING, Column
 from segdex.values.family import Family
@@ -42,6 +44,8 @@ from segdex.values.lazy import Lazy
 
 SCHEMA = "schema"
 DESCRIPTION = "description"
+MORE = "live"
+"""The section of what else is to be known of an index, see `segdex.live.kept`."""
 
 
 class Description(Form, frozen=True):
@@ -76,19 +80,44 @@ _decoder = msgspec.msgpack.Decoder(Description)
 # --- saving ------------------------------------------------------------------------------------------------------
 
 
-def save(generation: Generation, folder: Path, system: OperatingSystem | None = None, since: int | None = None) -> int:
-    """Write *generation* as the next one of the index in *folder*, all or nothing, and return its number.
+def save(
+    generation: Generation,
+    folder: Path,
+    system: OperatingSystem | None = None,
+    since: int | None = None,
+    more: bytes = b"",
+    lock: Lock | None = None,
+    last_sequence: int | None = None,
+    keep: int = 2,
+) -> Identity:
+    """Write *generation* as the next one of the index in *folder*, all or nothing, and return what it is there.
 
-    That is its own, or a greater one where the folder has one of this number already: numbers never go back. Where it
-    was made of the one that the folder had, *since* is the number of that one.
+    Its number is its own, or a greater one where the folder has one of this number already: numbers never go back.
+
+    Args:
+        generation: what is written.
+        folder: the index.
+        system: the door to the operating system.
+        since: where it was made of the one that the folder had, the number of that one.
+        more: what else is to be known of the index, kept as it is.
+        lock: of the folder, where the caller holds it.
+        last_sequence: the last record of the folder's journal that it holds.
+        keep: how many generations stay.
 
     Raises:
         ArgumentError: the folder holds something else.
         LockedError: another writer is at work, or has been since.
         StorageError: the operating system refused; what was there before still is.
     """
-    fill, least = partial(_write, generation), generation.number
-    return snapshot.commit(folder, fill, system or OperatingSystem(), least=least, since=since).generation
+
+    def fill(writer: Writer) -> None:
+        _write(generation, writer)
+        if more:
+            writer.add_bytes(MORE, more)
+
+    return snapshot.commit(
+        folder, fill, system or OperatingSystem(), last_sequence, generation.number, since, lock, keep
+    )
 
 
 def _write(generation: Generation, writer: Writer) -> None:
@@ -130,8 +159,23 @@ def _write_values(encoder: Encoder, name: str, held: Values) -> ColumnForm | Fam
 # --- loading -----------------------------------------------------------------------------------------------------
 
 
-def load(folder: Path, system: OperatingSystem | None = None) -> Generation:
-    """The current generation of the index in *folder*. Keys, columns, events and sets are checked when first used.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Opened:
+    """What a folder holds.
+
+    Attributes:
+        generation: the current one. Keys, columns, events and sets are checked when first used.
+        identity: what its file is; None: it is in no file.
+        more: what else is to be known of the index; empty where nothing is.
+    """
+
+    generation: Generation
+    identity: Identity | None
+    more: bytes
+
+
+def opened(folder: Path, system: OperatingSystem | None = None) -> Opened:
+    """The current generation of the index in *folder*.
 
     Raises:
         ArgumentError: the folder is no index.
@@ -139,7 +183,14 @@ def load(folder: Path, system: OperatingSystem | None = None) -> Generation:
         VersionError: a file was written by a newer version.
         StorageError: the operating system refused.
     """
-    return decode(snapshot.open_current(folder, system or OperatingSystem()))
+    reader = snapshot.open_current(folder, system or OperatingSystem())
+    more = bytes(reader.section(MORE)) if MORE in reader else b""
+    return Opened(decode(reader), reader.identity, more)
+
+
+def load(folder: Path, system: OperatingSystem | None = None) -> Generation:
+    """The current generation of the index in *folder*, see `opened`."""
+    return opened(folder, system).generation
 
 
 def decode(reader: Reader) -> Generation:
