@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from segdex.errors import ArgumentError, SourceError
 from segdex.ingest import kernels
-from segdex.ingest.arrays import is_text, known_of, numbers_of, plain, strings_of, text_buffers
+from segdex.ingest.arrays import is_text, known_of, numbers_of, plain, strings_of, text_buffers, text_bytes
 from segdex.ingest.to_numbers import LARGEST, integers
 from segdex.values.column import MISSING, Ints, Mask
 
@@ -143,7 +143,7 @@ class Keys:
         if len(strings) * _HASHING_PAYS > len(self.values):
             found = pc.fill_null(pc.index_in(strings, value_set=self.values, skip_nulls=True), -1)
             return np.asarray(found).astype(np.int64)
-        held, data, _ = text_buffers(self.values)
+        held, data = text_bytes(self.values)
         offsets, wanted, known = text_buffers(strings)
         ids = np.empty(len(strings), np.int64)
         kernels.search_texts(held, data, offsets, wanted, known, ids)

@@ -81,11 +81,16 @@ def read(
         SchemaError: the ``where`` of a stream depends on the clock.
         SourceError: a file or table cannot be read, a column is missing or of the wrong type, or a row is bad.
     """
-    if on_error not in ("raise", "skip"):
-        raise ArgumentError("on_error", found=repr(on_error), allowed="'raise', 'skip'")
+    expect_on_error(on_error)
     return _Reading(
         catalog, resolve(catalog.schema, {} if sources is None else sources, catalog.base), on_error, progress
     ).run()
+
+
+def expect_on_error(on_error: object) -> None:
+    """Raise `ArgumentError` unless *on_error* is one of the two."""
+    if on_error not in ("raise", "skip"):
+        raise ArgumentError("on_error", found=repr(on_error), allowed="'raise', 'skip'")
 
 
 class _Reading:
@@ -168,7 +173,9 @@ def _plain(tally: Tally) -> SourceReport:
     return SourceReport(tally.name, tally.rows, tally.rows - tally.rejected, rejected=tally.rejected)
 
 
-def of_stream(tally: Tally, rows: Rows, owners: npt.NDArray[np.uint32], inside: Mask | None) -> SourceReport:
+def of_stream(
+    tally: Tally, rows: Rows, owners: npt.NDArray[np.uint32], inside: Mask | None, dropped: int = 0
+) -> SourceReport:
     """What became of the rows of a stream.
 
     Args:
@@ -176,8 +183,11 @@ def of_stream(tally: Tally, rows: Rows, owners: npt.NDArray[np.uint32], inside: 
         rows: the stream.
         owners: the customer of each row, `NOBODY` for rows that do not count.
         inside: who is a customer; None: everybody.
+        dropped: how many rows are those of erased customers.
     """
     counted = owners[owners != NOBODY]
     strangers = 0 if inside is None else int(np.count_nonzero(~inside[counted]))
     kept = len(counted) - strangers
-    return SourceReport(tally.name, tally.rows, kept, tally.rejected, tally.unowned, rows.excluded, strangers)
+    return SourceReport(
+        tally.name, tally.rows, kept, tally.rejected, tally.unowned, rows.excluded, strangers, dropped=dropped
+    )

@@ -14,6 +14,7 @@ from segdex.ingest.columns import FieldGatherer, gatherer
 from segdex.ingest.ids import Ids, KeyColumn, KeySpace
 from segdex.ingest.intake import Part, Progress, take_in
 from segdex.ingest.kept import Dimension
+from segdex.ingest.readers import Batch
 from segdex.ingest.report import Tally
 from segdex.ingest.sources import Source
 from segdex.rules import nodes
@@ -71,8 +72,9 @@ def read_rows(
     dimensions: Mapping[str, Dimension],
     tally: Tally,
     progress: Progress | None,
+    keep: list[Batch] | None = None,
 ) -> Rows:
-    """Read a stream.
+    """Read a stream; batches of rows are put into *keep* as they come, where they are wanted.
 
     Raises:
         SchemaError: its ``where`` depends on the clock.
@@ -90,7 +92,7 @@ def read_rows(
     if isinstance(stream.unit, str):
         parts.append(Part(stream.unit, unit))
     parts += (Part(stream.fields[field].column or field, each) for field, each in fields.items())
-    good = take_in(source, parts, tally, progress)
+    good = take_in(source, parts, tally, progress, keep)
     columns = {field: each.finish() for field, each in fields.items()}
     for field, each in stream.fields.items():
         if (there := reached(each, catalog.schema.lookups)) is not None:
