@@ -242,7 +242,8 @@ class Index(Asking):
         """
         query = self.prepare(rule)
         segment = model.Segment(
-            where=query.rule, tracked=tracked, title=title, description=description, owner=owner,
+            where=query.rule,  # type: ignore[arg-type]
+            tracked=tracked, title=title, description=description, owner=owner,
             suppression=tuple(suppression),
         )  # fmt: skip
         with self._changing:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdex.errors import ArgumentError, listed, nearest
+from segdex.events.arrange import arrange
 from segdex.events.store import Events
 from segdex.ingest.accepted import Accepted, accepted
 from segdex.ingest.customers import CustomerRows, columns_of, read_customers
@@ -23,7 +24,7 @@ from segdex.ingest.read import expect_on_error, of_stream
 from segdex.ingest.readers import Batch as Piece
 from segdex.ingest.report import OnError, Report, SourceReport, Tally, rejections
 from segdex.ingest.sources import CUSTOMERS, Source, source_of
-from segdex.ingest.streams import Rows, arrange, read_rows
+from segdex.ingest.streams import Rows, read_rows
 from segdex.ingest.universe import Universe
 from segdex.ingest.versions import Kind
 from segdex.schema.catalog import Catalog

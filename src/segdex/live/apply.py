@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
@@ -69,7 +70,7 @@ def _touched(state: State, batch: Batch) -> Touched:
     new = np.flatnonzero(batch.ids < 0)
     ids = batch.ids.copy()
     ids[new] = state.version.count + np.arange(len(new))
-    keys = grown(state.version.keys, batch.keys.take(new)) if len(new) else state.version.keys
+    keys = grown(state.version.keys, batch.keys.take(pa.array(new))) if len(new) else state.version.keys
     return touched(state, ids, keys)
 
 
@@ -119,9 +120,9 @@ def _derived(state: State, batch: Batch, those: Touched) -> Generation:
 def _upsert(given: dict[str, Values], hidden: dict[str, Column], batch: Batch) -> None:
     """Attributes of the batch replace those of the customers who have a row in it, unless that is an older one."""
     replaced = batch.upserted
-    if batch.version is not None:
-        replaced = replaced & newer(hidden[VERSION], batch.version)
-        hidden[VERSION] = _replaced(hidden[VERSION], batch.version, replaced)
+    if batch.versions is not None:
+        replaced = replaced & newer(hidden[VERSION], batch.versions)
+        hidden[VERSION] = _replaced(hidden[VERSION], batch.versions, replaced)
     for name, column in batch.attributes.items():
         given[name] = _replaced(_column(given[name]), column, replaced)
 

@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from segdex.generation import Generation, alone
-from segdex.ingest.batch import to_bytes as tables_to_bytes
+from segdex.ingest.accepted import to_bytes as tables_to_bytes
 from segdex.live import declare, kept, records
 from segdex.live.changes import Changes, changes_of, replayed
 from segdex.live.erase import erased

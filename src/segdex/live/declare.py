@@ -123,8 +123,7 @@ def with_name(catalog: Catalog, was: object, name: object) -> Catalog:
     Raises:
         ArgumentError: there is no such name, it is that of a column of the data, or the new one is taken.
     """
-    old, new = known(catalog, was), usable(name)
-    return _called(catalog, old, new)
+    return _called(catalog, known(catalog, was), usable(name))
 
 
 def _called(catalog: Catalog, was: str, name: str) -> Catalog:
@@ -153,8 +152,8 @@ def _rewritten(held: object, was: str, name: str) -> object:
             metric = name if held.metric == was else held.metric
             return msgspec.structs.replace(held, metric=metric, among=called(held.among, was, name))
         case model.Metric():
-            metric = name if held.metric == was else held.metric
-            return msgspec.structs.replace(held, metric=metric, formula=called(held.formula, was, name))
+            of = name if held.metric == was else held.metric
+            return msgspec.structs.replace(held, metric=of, formula=called(held.formula, was, name))
         case tuple():
             return tuple(_rewritten(each, was, name) for each in held)
     return held

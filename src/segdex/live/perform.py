@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
+from segdex.bitmap import predicate as hot
 from segdex.errors import LimitError
+from segdex.ingest.accepted import from_bytes as tables_from
 from segdex.ingest.batch import Batch, read_batch
-from segdex.ingest.batch import from_bytes as tables_from
+from segdex.ingest.kept import VERSION
 from segdex.live.advance import advanced
 from segdex.live.apply import applied
 from segdex.live.declare import declared
@@ -66,11 +69,11 @@ def _apply(state: State, action: Apply, batch: Batch | None) -> tuple[State, Mov
 
 def batch_of(state: State, tables: Any, on_error: Any) -> Batch:
     """Tables read against where the index stands."""
-    version = state.version
-    return read_batch(
-        state.catalog, tables, version.keys, version.base.lookups, on_error,
-        state.erased.among if state.erased.hashes else None,
-    )  # fmt: skip
+    version, base = state.version, state.base
+    erased = state.erased.among if state.erased.hashes else None
+    inside = partial(hot.having, state.answers.universe) if state.catalog.schema.customers.only else None
+    versions: Any = base.hidden[VERSION].type.kind if VERSION in base.hidden else None
+    return read_batch(state.catalog, tables, version.keys, base.lookups, on_error, erased, inside, versions)
 
 
 def later(state: State, as_of: int) -> int:
