@@ -155,7 +155,7 @@ def placed(state: State, those: Touched, fresh: Generation, before: Mapping[str,
         members = executor.members(executor.binder.bind_checked(nodes.Segment(segment)))
         plus.put(place_of(segment), members, those.slots)
         moves[segment] = moved(before[segment], hot.to_mask(members, len(those)), those.ids)
-    minus, known = rows.minus.grown((), count), np.flatnonzero(is_new & (those.ids < base.count))
+    minus, known = rows.minus.grown(names, count), np.flatnonzero(is_new & (those.ids < base.count))
     take_from(base, minus, kept, those.ids[known], those.slots[known])
     ids = np.concatenate([rows.ids, np.zeros(count - len(rows.ids), np.int64)])
     ids[those.slots] = those.ids
@@ -191,7 +191,8 @@ def said(state: State, name: PredicateName, those: Touched, of_base: Callable[[]
     """Who of *those* is in a set: as their slot says, or else the base."""
     rows, found = state.held, np.zeros(len(those), np.bool_)
     late = those.slots < len(rows.ids)
-    found[late] = rows.plus.take(name, those.slots[late])
+    if late.any():
+        found[late] = rows.plus.take(name, those.slots[late])
     early = np.flatnonzero(~late & (those.ids < state.base.count))
     if len(early):
         found[early] = hot.having(of_base(), those.ids[early])

@@ -47,7 +47,8 @@ def values(held: Sequence[Mapping[str, Values]], name: str, places: Places) -> V
     chosen = [held[source][name] for source in (used.tolist() or [0])]
     if isinstance(chosen[0], Family):
         return _family([each for each in chosen if isinstance(each, Family)], at)
-    return gather([each for each in chosen if isinstance(each, Column)], at.sources, at.rows)
+    rows = np.where(at.sources < 0, -1, at.rows)
+    return gather([each for each in chosen if isinstance(each, Column)], np.maximum(at.sources, 0), rows)
 
 
 def column(held: Sequence[Mapping[str, Column]], name: str, places: Places) -> Column:
