@@ -39,7 +39,7 @@ class Among:
         self._customers = customers
         self._ids = ids
         self._calls: dict[str, Column | Family] = {}
-        self._source = _among(customers.source(), ids)
+        self._source = source_among(customers.source(), ids)
 
     @property
     def count(self) -> int:
@@ -94,9 +94,8 @@ def needs_all(metric: Metric) -> bool:
     return (metric.kind == "p_alive" and metric.r is None) or metric.metric is not None
 
 
-def _among(source: Source, ids: Ints) -> Source:
+def source_among(source: Source, ids: Ints) -> Source:
     """What metrics of the customers *ids* are computed from; gathered when it is asked for."""
-
     return dataclasses.replace(
         source,
         count=len(ids),
