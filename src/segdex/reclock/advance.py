@@ -372,7 +372,8 @@ def _values(generation: Generation, name: str, source: Source) -> Values:
 
 
 def _bits_differ(before: Data, now: Data) -> Mask:
-    return bits(before) != bits(now)
+    differ: Mask = bits(before) != bits(now)
+    return differ
 
 
 def _grows(before: Data, now: Data) -> Mask:
