@@ -264,18 +264,18 @@ class Derivation:
         self.values = changeable(begun.values)
         self._dictionaries = changeable(begun.dictionaries)
         self.predicates = changeable(begun.predicates)
-        self._ranks = changeable(begun.ranks)
-        self._fitted = changeable(begun.fitted)
+        self.ranks = changeable(begun.ranks)
+        self.fitted = changeable(begun.fitted)
         self.generation = dataclasses.replace(
             begun,
             values=self.values,
             dictionaries=self._dictionaries,
             predicates=self.predicates,
-            ranks=self._ranks,
-            fitted=self._fitted,
+            ranks=self.ranks,
+            fitted=self.fitted,
         )
         self._inside = None if begun.all_inside else hot.to_mask(begun.universe, begun.count)
-        self._executor = Executor(self.generation)
+        self.executor = Executor(self.generation)
         for name, column in (given or {}).items():
             self.put(name, column)
 
@@ -286,20 +286,20 @@ class Derivation:
             self._compute_metric(name, schema.metrics[name])
         elif name in schema.bands:
             # Edges that were fitted to the data stay until the next build.
-            kept = self._fitted.get(name) if schema.bands[name].edges is None else None
-            banded, self._fitted[name] = _banded(schema.bands[name], self._executor, self.values, kept, self._inside)
+            kept = self.fitted.get(name) if schema.bands[name].edges is None else None
+            banded, self.fitted[name] = _banded(schema.bands[name], self.executor, self.values, kept, self._inside)
             self.put(name, banded)
         elif name in schema.stages:
-            self.put(name, _staged(name, self._executor))
+            self.put(name, _staged(name, self.executor))
 
     def _compute_metric(self, name: str, metric: Metric) -> None:
         try:
-            held: Any = self._fitted.get(name)
-            value, fitted = compute_fitted(metric, self._executor.customers.source(), held)
+            held: Any = self.fitted.get(name)
+            value, fitted = compute_fitted(metric, self.executor.customers.source(), held)
         except (LimitError, SchemaError) as error:
             raise error.at(f"metrics.{name}") from None
         if fitted is not None:
-            self._fitted[name] = fitted
+            self.fitted[name] = fitted
         self.put(name, value)
 
     def put(self, name: str, value: Values) -> None:
@@ -316,7 +316,7 @@ class Derivation:
     def forget(self, names: Iterable[str]) -> None:
         """Take out all that is held of *names*, but for fitted edges."""
         wanted = set(names)
-        for held in (self.values, self._dictionaries, self._ranks):
+        for held in (self.values, self._dictionaries, self.ranks):
             for name in wanted & held.keys():
                 del held[name]
         for each in [each for each in self.predicates if each.name in wanted]:
@@ -324,12 +324,12 @@ class Derivation:
 
     def unfit(self, names: Iterable[str]) -> None:
         """Take out what was fitted for *names*."""
-        for name in set(names) & self._fitted.keys():
-            del self._fitted[name]
+        for name in set(names) & self.fitted.keys():
+            del self.fitted[name]
 
     def rename(self, was: str, name: str) -> None:
         """Call what is held of *was* by another name."""
-        held: tuple[Any, ...] = (self.values, self._dictionaries, self._ranks, self._fitted)
+        held: tuple[Any, ...] = (self.values, self._dictionaries, self.ranks, self.fitted)
         for each in held:
             if was in each:
                 each[name] = each[was]
@@ -346,9 +346,12 @@ class Derivation:
     def rank(self, name: str) -> None:
         """The ranks of a column; all bands over it are there."""
         column: Any = self.values[name]
+        self.ranks[name] = ranks_of(column.data, self.edges_over(name), self._inside)
+
+    def edges_over(self, name: str) -> tuple[int | float, ...]:
+        """The edges of all bands over *name*."""
         bands = self.generation.catalog.schema.bands
-        edges = [edge for band, declared in bands.items() if declared.metric == name for edge in self._fitted[band]]
-        self._ranks[name] = ranks_of(column.data, edges, self._inside)
+        return tuple(edge for band, declared in bands.items() if declared.metric == name for edge in self.fitted[band])
 
 
 def _banded(
@@ -411,7 +414,7 @@ def _family_predicates(
     """Bands of a family; the band of those without a pair is left to be what remains of the presence."""
     if family.column.dictionary is None or len(family.categories) > MOST_LABELS:
         return {}
-    if not _remains(family):
+    if not remains(family):
         return {}
     count = len(universe) if inside is None else len(inside)
     if family.rest >= 0:
@@ -434,7 +437,7 @@ def _family_predicates(
     return held
 
 
-def _remains(family: Family) -> bool:
+def remains(family: Family) -> bool:
     """Whether those without a pair have one band, and what remains of the presence in each category are they alone."""
     if family.rests is not None:
         return False

@@ -22,6 +22,7 @@ from segdex.ingest.kept import Dimension
 from segdex.ingest.keys import AnyKeys
 from segdex.rules.words import name_text, string_text
 from segdex.schema.catalog import Catalog
+from segdex.values.cells import Cells
 from segdex.values.column import Column, Ints
 from segdex.values.family import Family
 
@@ -253,4 +254,6 @@ class Overlay(MutableMapping[K, V]):
 
 def changeable(held: Mapping[K, V]) -> MutableMapping[K, V]:
     """A mapping like *held* that may be changed; values that are not made yet are not made for it."""
+    if isinstance(held, Cells):
+        return Cells(held.cells)  # type: ignore[return-value]
     return dict(held) if isinstance(held, dict) else Overlay(held)
