@@ -50,3 +50,20 @@ def test_customers_keep_their_keys_when_they_are_numbered_anew() -> None:
     assert rows == [
         {"id": key, "country": country} for key, country in zip("acde", ("AE", "FR", "US", "DE"), strict=True)
     ]
+
+
+def row(key: str, country: str = "IN") -> dict[str, pa.Table]:
+    """A batch of one customer."""
+    return {"customers": pa.table({"id": [key], "country": [country]})}
+
+
+def test_a_generation_has_one_number_for_its_writer_its_readers_and_whoever_opens_it(tmp_path: Path) -> None:
+    writer = small(["b"], ["IN"], tmp_path / "index")
+    reader = segdex.open(tmp_path / "index")
+    for change in (lambda _: writer.compact(), writer.save, writer.save, lambda _: writer.apply(row("x"))):
+        change(tmp_path / "index")
+        reader.refresh()
+        with segdex.open(tmp_path / "index") as other:
+            assert writer.generation == reader.generation == other.generation
+            assert [each.generation for each in writer.changes(1)] == [each.generation for each in other.changes(1)]
+    assert [each.generation for each in reader.changes(1)] == [reader.generation]
