@@ -132,8 +132,9 @@ def open(
 def _fitted(of: Index | str | Path | None) -> Fitted | None:
     if of is None:
         return None
-    held = of if isinstance(of, Index) else open(of)
-    return held._running().version.base.fitted
+    if isinstance(of, Index):
+        return of._running().version.base.fitted
+    return generations.load(folder_of(of), SYSTEM).fitted
 
 
 def _begun(base: Generation, offsets: Mapping[str, int] | None) -> bytes:

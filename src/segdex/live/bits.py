@@ -11,6 +11,7 @@ from segdex.bitmap import kernels_rows
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import CHUNK, Predicate, Words
 from segdex.generation import PredicateName
+from segdex.sets import Sets
 from segdex.values.column import Ints, Mask
 
 UNIVERSE = PredicateName("")
@@ -45,6 +46,21 @@ class Bits:
         words = np.zeros((rows, max(width, -(-slots // CHUNK) * (CHUNK // 64))), np.uint64)
         words[: self.words.shape[0], :width] = self.words
         return Bits(places, words, slots)
+
+    def fill(self, held: Sets, presence: PredicateName, inside: Predicate, slots: Ints) -> None:
+        """Put slots into the sets of one name; they are in none of these. Only for who has made these bits.
+
+        Args:
+            held: the sets, of rows.
+            presence: the set of those who have a value.
+            inside: the rows that are in the universe.
+            slots: the slot of each row.
+        """
+        self.put(presence, inside if held.present is None else hot.from_mask(held.present), slots)
+        words, width = self.words.reshape(-1), self.words.shape[1]
+        for each in held.labelled:
+            rows = np.array([-1 if name is None else self.places[name] for name in each.names], np.int64)
+            kernels_rows.put_codes(each.codes, each.owners, slots, rows, width, words)
 
     def put(self, name: PredicateName, held: Predicate, slots: Ints) -> None:
         """What *held* says of row i is said of ``slots[i]``; only for who has made these bits."""

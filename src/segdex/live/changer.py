@@ -21,7 +21,7 @@ from segdex.live.fold import refolded, reordered
 from segdex.live.loaded import action_of
 from segdex.live.perform import batch_of, later, performed
 from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
-from segdex.live.state import State
+from segdex.live.state import State, started
 from segdex.live.writer import Writer
 from segdex.load import Loaded, read_into
 from segdex.query.answers import Answers
@@ -51,7 +51,7 @@ class Changer:
     ) -> None:
         place = f"generation {opened.generation.number}, section 'live'"
         offsets, gone, self.feed = kept.from_bytes(opened.more, opened.generation.number, place)
-        self.state = State(answers, None, offsets, gone)
+        self.state = started(answers, offsets, gone)
         self.writer = writer
         self._publish = publish
 

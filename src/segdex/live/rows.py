@@ -14,15 +14,17 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from segdex.bitmap import predicate as hot
 from segdex.events.store import Events
 from segdex.forks import Once
-from segdex.generation import MOST_LABELS, Delta, Generation, PredicateName, Values
+from segdex.generation import MOST_LABELS, Delta, Generation, Values
 from segdex.ingest.grown import numbered
 from segdex.ingest.keys import AnyKeys
 from segdex.live import gathering
 from segdex.live.bits import UNIVERSE, Bits, no_bits
 from segdex.live.gathering import Places, lazily
 from segdex.schema.types import ValueType
+from segdex.sets import Sets, sets_of
 from segdex.values.column import Column, Ints, distinct, texts
 from segdex.values.family import Family
 from segdex.values.lazy import Lazy
@@ -199,16 +201,12 @@ def _labels(rows: Rows, base: Generation) -> dict[str, Column]:
     return found
 
 
-def predicate_names(fresh: Generation, kept: frozenset[str]) -> tuple[list[PredicateName], frozenset[str]]:
-    """The sets of *fresh* that are kept, and the names whose sets still are: all their labels must have one."""
-    there = {name.name for name in fresh.predicates}
-    lost = {name for name in kept if not _has_all(fresh, name, there)}
-    still = kept - lost
-    return [name for name in fresh.predicates if name.name in still], still
+def kept_sets(fresh: Generation, kept: frozenset[str]) -> dict[str, Sets]:
+    """The sets of the names of *fresh* whose sets are *kept*, as far as all their labels may have one."""
+    inside = None if fresh.all_inside else hot.to_mask(fresh.universe, fresh.count)
+    found = {name: sets_of(name, fresh.values[name], inside, fresh.count) for name in fresh.values if name in kept}
+    return {name: held for name, held in found.items() if held is not None and _has_all(fresh, name, held)}
 
 
-def _has_all(fresh: Generation, name: str, there: set[str]) -> bool:
-    if name not in there:
-        return False
-    kind = fresh.catalog.types[name]
-    return kind.family or name not in fresh.dictionaries or fresh.labels(name) is not None
+def _has_all(fresh: Generation, name: str, held: Sets) -> bool:
+    return bool(held.labelled) or name not in fresh.dictionaries or fresh.catalog.types[name].family
