@@ -453,6 +453,8 @@ class Index(Asking):
             )  # fmt: skip
         if changer.writer is None and self._folder is not None:
             changer.writer = self._writer_of(self._folder)
+        if changer.writer is not None:
+            changer.writer.check()
         return changer
 
     def _writer_of(self, folder: Path) -> Writer:

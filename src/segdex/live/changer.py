@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 import pyarrow as pa
 
+from segdex.errors import StorageError
 from segdex.generation import Generation, alone
 from segdex.ingest.accepted import to_bytes as tables_to_bytes
 from segdex.live import declare, kept, records
@@ -167,8 +168,6 @@ class Changer:
 
     def _do(self, action: Any, batch: Any = None) -> Entry:
         """Do it, write it, and let it be seen."""
-        if self.writer is not None:
-            self.writer.check()
         state, moves, redefined = performed(self.state, action, batch)
         entry = entry_of(state.version.number, state.version.as_of, moves, redefined)
         if self.writer is not None:
@@ -207,12 +206,18 @@ class Changer:
         return changes_of(entry, self.state.version.keys)
 
     def _fold_if_large(self) -> None:
-        """Fold the journal in where it, or what has changed, is large."""
+        """Fold the journal in where it, or what has changed, is large.
+
+        What has just been accepted stays so where that fails: the next call says why it cannot go on.
+        """
         version = self.state.version
         changed = 0 if version.delta is None else len(version.delta.ids)
         long = self.writer is not None and self.writer.journal_bytes > MOST_JOURNAL
         if long or changed > max(FEW, MOST_CHANGED * version.base.count):
-            self.fold()
+            try:
+                self.fold()
+            except StorageError as error:
+                _log.warning("the journal is not folded in: %s", error)
 
     def _folded(
         self, state: State, feed: Feed, keep: int, progress: Callable[[str, int, int], None] | None = None
@@ -221,6 +226,9 @@ class Changer:
 
     def _based(self, state: State, base: Generation, feed: Feed, keep: int) -> State:
         """*state* on a new base that holds all of it, written where there is a folder."""
-        if self.writer is not None:
-            base = self.writer.fold(base, kept.to_bytes(dict(state.offsets), state.erased, feed), keep)
-        return state.next(dataclasses.replace(alone(base), number=state.version.number), None)
+        if self.writer is None:
+            return state.next(dataclasses.replace(alone(base), number=state.version.number), None)
+        # Its number is that of its file, which may be greater: it is what whoever opens the folder goes on from.
+        return state.next(
+            alone(self.writer.fold(base, kept.to_bytes(dict(state.offsets), state.erased, feed), keep)), None
+        )
