@@ -154,6 +154,7 @@ def _begun(catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...],
         ranks={},
         fitted=dict(fitted),
         order=order,
+        graves=tables.graves,
     )
 
 

@@ -68,6 +68,8 @@ class Generation:
         fitted: what was fitted to the data: the edges of bands, in physical values, and the parameters r, alpha, a,
             b of the metrics of kind ``p_alive`` that state none.
         order: the names by which customers were numbered; none: by their keys, ascending.
+        graves: of each stream with ids the rows that are no events and hold their own against rows that come later,
+            see `segdex.events.ids`.
     """
 
     catalog: Catalog
@@ -84,6 +86,7 @@ class Generation:
     ranks: Mapping[str, Ranks]
     fitted: Mapping[str, tuple[int | float, ...]]
     order: tuple[str, ...] = ()
+    graves: Mapping[str, Events] = dataclasses.field(default_factory=dict)
 
     @property
     def keys(self) -> Keys:

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 
 from segdex.errors import ArgumentError
-from segdex.events.arrange import arrange
 from segdex.events.store import Events
 from segdex.ingest.columns import FieldGatherer, gatherer, pick
-from segdex.ingest.ids import NOBODY, KeyColumn, KeySpace
+from segdex.ingest.ids import KeyColumn, KeySpace
 from segdex.ingest.intake import Part, Progress, take_in
 from segdex.ingest.keys import Keys
 from segdex.ingest.labels import LabelColumns, Labelled, read_label
@@ -27,7 +26,7 @@ from segdex.ingest.lookups import Dimension, read_lookup
 from segdex.ingest.places import Places
 from segdex.ingest.report import OnError, Report, SourceReport, Tally, rejections
 from segdex.ingest.sources import CUSTOMERS, LABELS, LOOKUPS, Source, resolve
-from segdex.ingest.streams import Rows, read_rows
+from segdex.ingest.streams import Rows, Settled, read_rows, settle
 from segdex.ingest.universe import Universe
 from segdex.schema.catalog import Catalog
 from segdex.schema.fields import reached
@@ -45,12 +44,14 @@ class Tables:
         attributes: one value a customer; labels and their scores are among them.
         events: the rows of each stream.
         report: what became of the rows.
+        graves: of each stream with ids the rows that won theirs and are no events, see `segdex.events.ids`.
     """
 
     keys: Keys
     attributes: dict[str, Column]
     events: dict[str, Events]
     report: Report
+    graves: dict[str, Events] = dataclasses.field(default_factory=dict)
 
 
 def read(
@@ -107,20 +108,21 @@ class _Reading:
         reports = [] if customers is None else [customers.report(self._tallies[CUSTOMERS], universe, len(keys))]
         reports += (_plain(self._tallies[LOOKUPS + name]) for name in dimensions)
         attributes = {} if customers is None else customers.attributes(universe, len(keys))
-        events = {}
+        events, graves = {}, {}
         for name in schema.streams:
-            rows = streams.pop(name)
-            owners = universe.owners(rows.keys, rows.counts)
-            kept = int(np.count_nonzero(owners != NOBODY))
-            reports.append(_of_stream(self._tallies[name], rows, kept))
-            events[name] = arrange(rows, owners, len(keys))
+            settled = settle(streams.pop(name), universe, len(keys))
+            reports.append(_of_stream(self._tallies[name], settled))
+            events[name] = settled.events
+            if settled.graves is not None:
+                graves[name] = settled.graves
         for name in schema.labels:
             labelled = self._label(name, keys)
             reports.append(labelled.report)
             attributes[name] = labelled.label
             if labelled.score is not None:
                 attributes[score_name(name)] = labelled.score
-        return Tables(keys, attributes, events, Report(tuple(reports), rejections(list(self._tallies.values()))))
+        report = Report(tuple(reports), rejections(list(self._tallies.values())))
+        return Tables(keys, attributes, events, report, graves)
 
     def _tally(self, name: str) -> Tally:
         return self._tallies.setdefault(name, Tally(name, self._on_error))
@@ -201,6 +203,8 @@ def _plain(tally: Tally) -> SourceReport:
     return SourceReport(tally.name, tally.rows, tally.rows - tally.rejected, rejected=tally.rejected)
 
 
-def _of_stream(tally: Tally, rows: Rows, kept: int) -> SourceReport:
-    strangers = int(np.count_nonzero(rows.counts)) - kept
-    return SourceReport(tally.name, tally.rows, kept, tally.rejected, tally.unowned, rows.excluded, strangers=strangers)
+def _of_stream(tally: Tally, settled: Settled) -> SourceReport:
+    return SourceReport(
+        tally.name, tally.rows, settled.kept, tally.rejected, tally.unowned, settled.excluded, settled.strangers,
+        settled.replaced,
+    )  # fmt: skip

@@ -35,7 +35,8 @@ class SourceReport:
         excluded: rows of a stream that its ``where`` leaves out.
         strangers: rows of a stream whose customer is not in the universe, with ``only = true``; of a label those of
             keys that no customer has.
-        replaced: rows of customers, or of a label, for which a later row has the same key.
+        replaced: rows of customers, or of a label, for which a later row has the same key; of a stream with ids those
+            in whose place another row of their id stands, and those that remove an event.
     """
 
     name: str

@@ -51,6 +51,7 @@ class Description(Form, frozen=True):
     fitted: dict[str, tuple[int | float, ...]]
     customers: Natural
     order: tuple[str, ...] = ()
+    graves: dict[str, EventsForm] = msgspec.field(default_factory=dict)
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -100,6 +101,7 @@ def _write(generation: Generation, writer: Writer) -> None:
         fitted=dict(generation.fitted),
         customers=generation.count,
         order=generation.order,
+        graves={name: encoder.events(joined("graves", name), held) for name, held in generation.graves.items()},
     )
     writer.add_bytes(DESCRIPTION, _encoder.encode(description))
 
@@ -161,6 +163,9 @@ def decode(reader: Reader) -> Generation:
         ranks=Lazy({name: partial(_ranks, reader, name, held) for name in description.ranks}),
         fitted=description.fitted,
         order=description.order,
+        graves=Lazy(
+            {name: partial(decoder.events, joined("graves", name), form) for name, form in description.graves.items()}
+        ),
     )
 
 
@@ -196,9 +201,9 @@ def verify(folder: Path, system: OperatingSystem | None = None) -> Iterator[Segd
             check_order(ranks)
         except CorruptError as error:
             yield error.at(f"ranks of {name!r}")
-    for name in generation.events:
+    for streams, name in [(held, name) for held in (generation.events, generation.graves) for name in held]:
         try:
-            events = generation.events[name]
+            events = streams[name]
         except CorruptError as error:
             yield error
         else:
