@@ -76,18 +76,18 @@ def _deciding(rows: Rivals) -> list[Column]:
 
 def _often(ids: Column) -> tuple[Ints, Ints]:
     """The rows whose id another one has too, id by id, and where each id begins among them."""
-    data, known = ids.data, ids.known
-    if ids.dictionary is not None:
-        often = np.bincount(data[known], minlength=len(ids.dictionary)) > 1
-        rows = np.flatnonzero(known & np.append(often, False)[data])
-    else:
-        ascending = np.sort(data[known])  # most ids come once: what is looked up afterwards is short
-        often = np.unique(ascending[1:][ascending[1:] == ascending[:-1]])
-        at = np.minimum(np.searchsorted(often, data), max(len(often) - 1, 0))
-        rows = np.flatnonzero(known & (often[at] == data)) if len(often) else np.empty(0, np.int64)
-    rows = rows[np.argsort(data[rows], kind="stable")]
-    begins = np.ones(len(rows), np.bool_)
-    begins[1:] = data[rows[1:]] != data[rows[:-1]]
+    keys = ids.data.astype(np.int64, copy=False)
+    known = ids.known
+    # Most ids come once: what shares no slot of a table with another need not be sorted.
+    seen = np.zeros(1 << (4 * len(keys)).bit_length(), np.uint8)
+    shared = np.empty(len(keys), np.bool_)
+    kernels.share_slots(keys, known, seen, shared)
+    rows = np.flatnonzero(shared)
+    rows = rows[np.argsort(keys[rows])]
+    begins = np.ones(len(rows) + 1, np.bool_)
+    begins[1:-1] = keys[rows[1:]] != keys[rows[:-1]]
+    alone = begins[:-1] & begins[1:]
+    rows, begins = rows[~alone], begins[:-1][~alone]
     return rows, np.append(np.flatnonzero(begins), len(rows)).astype(np.int64)
 
 

@@ -99,7 +99,9 @@ class Identified:
             wanted = ids.dictionary.take(wanted)
         keys, rows = self._ascending
         found = keys.lookup(wanted)
-        return np.where(found < 0, np.int64(-1), np.append(rows, np.uint32(0))[found].astype(np.int64))
+        if not len(rows):
+            return found
+        return np.where(found < 0, np.int64(-1), rows[np.maximum(found, 0)].astype(np.int64))
 
     def customers(self, ids: Column) -> Ints:
         """The dense id of the customer whose row each id stands for, int64, shape (ids,); -1 where there is none."""
@@ -111,11 +113,16 @@ class Identified:
         """The ids, ascending, and the row of each."""
         column = self._events.marks[ID]
         rows = np.flatnonzero(column.known)
-        order = rows[np.argsort(column.data[rows], kind="stable")]
-        narrow = order.astype(np.uint32) if len(column) <= _MOST_NARROW else order
-        held = column.data[order]
-        values = pa.array(held) if column.dictionary is None else column.dictionary.take(pa.array(held))
-        return Keys(values), narrow
+        if column.dictionary is None:
+            order = rows[np.argsort(column.data[rows])]
+            values = pa.array(column.data[order])
+        else:
+            of_codes = np.full(len(column.dictionary), -1, np.int64)
+            of_codes[column.data[rows]] = rows
+            held = of_codes >= 0
+            order = of_codes[held]
+            values = column.dictionary if held.all() else column.dictionary.filter(pa.array(held))
+        return Keys(values), order.astype(np.uint32) if len(column) <= _MOST_NARROW else order
 
 
 _MOST_NARROW = 0xFFFFFFFF
