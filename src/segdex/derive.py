@@ -259,6 +259,7 @@ def _begun(catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...],
         order=order,
         lookups=tables.lookups,
         hidden=tables.hidden,
+        graves=tables.graves,
     )
 
 
