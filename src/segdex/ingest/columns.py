@@ -156,6 +156,8 @@ def pick(column: Column, rows: Ints) -> Column:
     picked = column.take(rows)
     if picked.dictionary is None or picked.type.kind == "bool":
         return picked
+    if len(picked.dictionary) > len(picked.data):
+        return _few(picked, picked.dictionary)
     used = np.zeros(len(picked.dictionary) + 1, np.bool_)
     used[picked.data] = True  # a missing code, -1, marks the last place
     used = used[:-1]
@@ -163,6 +165,14 @@ def pick(column: Column, rows: Ints) -> Column:
         return picked
     places = np.append(np.cumsum(used) - 1, -1).astype(np.int32)
     return dataclasses.replace(picked, data=places[picked.data], dictionary=picked.dictionary.filter(pa.array(used)))
+
+
+def _few(column: Column, dictionary: pa.LargeStringArray) -> Column:
+    """*column* with the strings that it has, found without looking at all of a long *dictionary*."""
+    codes, places = np.unique(column.data, return_inverse=True)
+    missing = int(len(codes) > 0 and codes[0] == -1)
+    data = (places - missing).astype(np.int32)
+    return dataclasses.replace(column, data=data, dictionary=dictionary.take(pa.array(codes[missing:])))
 
 
 def joined(parts: list[Any]) -> Any:
