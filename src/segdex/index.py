@@ -365,7 +365,7 @@ class Index:
             raise ArgumentError(
                 "the set is not of this index", found=f"dense id {ids[-1]}", allowed=f"less than {generation.count}"
             )
-        strange = ids[~hot.having(generation.universe, ids)]
+        strange = ids[:0] if generation.all_inside else ids[~hot.having(generation.universe, ids)]
         if len(strange):
             raise ArgumentError("the set holds a dense id that no customer has", found=f"dense id {strange[0]}")
         return generation.keys.take(ids)
