@@ -109,6 +109,8 @@ def read_rows(
     for field, each in stream.fields.items():
         if (there := reached(each, catalog.schema.lookups)) is not None:
             joined = dimensions[there[0]].join(columns[each.on or ""], there[1])
+            if joined.dictionary is not None and len(joined.dictionary) > len(joined):
+                joined = pick(joined, np.arange(len(joined)))  # a rule looks at every string of a dictionary
             columns[field] = dataclasses.replace(joined, type=catalog.fields[name][field])
     counts = good & _satisfies(stream, _RowItems(columns, len(good), catalog.zone))
     return Rows(
