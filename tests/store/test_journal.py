@@ -18,8 +18,9 @@ from segdex.store import journal as module
 from segdex.store.container import HEADER, Identity, Writer, header_bytes
 from segdex.store.folder import CURRENT, LOCK, file_name, journal_name
 from segdex.store.journal import Journal, encoded, read
+from segdex.store.lock import Lock
 from segdex.store.os import OperatingSystem
-from segdex.store.snapshot import commit, open_current, verify
+from segdex.store.snapshot import commit, forget_older, open_current, verify
 from tests.store.faulty import Faulty
 
 SYSTEM = OperatingSystem()
@@ -98,6 +99,27 @@ def test_journals_go_with_their_generations(tmp_path):
     begun_again = commit(tmp_path, fill, SYSTEM, last_sequence=3, keep=1)
     assert set(os.listdir(tmp_path)) == {CURRENT, LOCK, file_name(4)}
     assert begun_again == Identity(begun_again.store, 4, 3)
+
+
+def test_what_an_erasure_that_was_cut_short_has_left_is_removed(tmp_path):
+    journalled(tmp_path, [b"a"])
+    system = Faulty()
+    system.remove = lambda path: (_ for _ in ()).throw(StorageError("no", place=str(path)))  # type: ignore[method-assign]
+    with pytest.raises(StorageError):
+        commit(tmp_path, fill, system, last_sequence=1, keep=1)
+    with Lock.take(tmp_path, SYSTEM) as lock:
+        Journal.open(tmp_path, open_current(tmp_path, SYSTEM).identity, SYSTEM, lock)[0].close()
+        assert journal_name(1) in os.listdir(tmp_path)
+        for _ in range(2):
+            recorded = Faulty()
+            forget_older(tmp_path, recorded, lock)
+            assert recorded.calls[-1] == "fsync"
+            assert set(os.listdir(tmp_path)) == {CURRENT, LOCK, file_name(2), journal_name(2)}
+        (tmp_path / file_name(1)).touch()
+        (tmp_path / file_name(2)).write_bytes(b"damaged")
+        with pytest.raises(CorruptError):
+            forget_older(tmp_path, SYSTEM, lock)
+        assert file_name(1) in os.listdir(tmp_path)
 
 
 def test_where_nothing_may_remain_what_cannot_be_removed_is_an_error(tmp_path):

@@ -177,6 +177,23 @@ def _commit(
     return identity
 
 
+def forget_older(folder: Path, system: OperatingSystem, lock: Lock) -> None:
+    """Remove every generation but the current one, and their journals.
+
+    A commit with *keep* 1 does this too; one that was cut short after the new generation became current has left the
+    older ones, and they hold what was to be erased.
+
+    Raises:
+        LockedError: the lock is not held here.
+        CorruptError: ``CURRENT``, or the file that it names, is damaged: then the older ones stay.
+        StorageError: the operating system refused; some may still be there.
+    """
+    lock.check()
+    current = pointer(folder, system)
+    _open(folder, current, system)
+    _prune(folder, {current}, system, strict=True)
+
+
 def _sequence(
     folder: Path, before: Pointer | None, system: OperatingSystem, last_sequence: int | None, follows: bool
 ) -> int:
@@ -254,5 +271,5 @@ def _prune(folder: Path, kept: set[Pointer | None], system: OperatingSystem, str
             if strict:
                 raise
             _log.warning("an old generation stays for now: %s", error)
-    if strict and old:
+    if strict:
         system.sync_folder(folder)
