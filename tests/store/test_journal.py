@@ -341,6 +341,16 @@ def test_every_length_is_refused_or_leaves_a_prefix(tmp_path):
         assert outcomes(tmp_path, identity) == ([PAYLOADS[:whole]] * 2 if whole >= 0 else []), length
 
 
+def test_a_record_that_promises_more_than_there_is_before_good_ones(tmp_path):
+    identity, path = journalled(tmp_path, [b"one"])
+    long = bytes(encoded(bytes(5000), 2, identity))
+    path.write_bytes(path.read_bytes() + long[:800] + encoded(b"three", 3, identity))
+    assert seen(tmp_path, identity) == [b"one"]  # it may be growing
+    with pytest.raises(CorruptError, match="good ones follow"):
+        Journal.open(tmp_path, identity, SYSTEM)
+    assert len(list(verify(tmp_path, SYSTEM))) == 1
+
+
 def test_records_that_are_swapped_doubled_left_out_or_of_another_place_are_refused(tmp_path):
     identity, path = journalled(tmp_path, [])
     header = path.read_bytes()
@@ -368,6 +378,14 @@ def test_a_journal_of_another_place_is_refused(tmp_path, change, name):
         with pytest.raises(CorruptError, match=f"does not follow this generation: its {name} differs"):
             call(tmp_path, identity, SYSTEM)
     assert [type(problem) for problem in verify(tmp_path, SYSTEM)] == [CorruptError]
+
+
+@pytest.mark.parametrize("change", [{"generation": 2**63}, {"last_sequence": 2**64 - 1}])
+def test_numbers_that_leave_no_room_are_refused(tmp_path, change):
+    identity, path = journalled(tmp_path, [b"x"])
+    path.write_bytes(header_bytes(module.MAGIC, dataclasses.replace(identity, **change)))
+    with pytest.raises(CorruptError, match="header, offset 32: a number is out of range"):
+        read(tmp_path, identity, SYSTEM)
 
 
 def test_a_newer_journal_is_refused_as_such(tmp_path):
