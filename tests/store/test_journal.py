@@ -122,6 +122,13 @@ def test_what_an_erasure_that_was_cut_short_has_left_is_removed(tmp_path):
         assert file_name(1) in os.listdir(tmp_path)
 
 
+def test_no_generation_gets_a_journal_that_was_there_before(tmp_path):
+    begun(tmp_path)
+    (tmp_path / journal_name(7)).write_bytes(b"of nobody")
+    assert begun(tmp_path).generation == 8
+    assert journal_name(7) not in os.listdir(tmp_path)
+
+
 def test_where_nothing_may_remain_what_cannot_be_removed_is_an_error(tmp_path):
     begun(tmp_path)
     system = Faulty()

@@ -11,6 +11,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from segdex.errors import ArgumentError, CorruptError, LimitError, LockedError, SegdexError, StorageError, VersionError
 from segdex.store import journal
@@ -107,7 +108,7 @@ def commit(
     least: int = 1,
     since: int | None = None,
     lock: Lock | None = None,
-    keep: int = 2,
+    keep: Literal[1, 2] = 2,
 ) -> Identity:
     """Write the next generation of an index, the first where the folder is empty or missing.
 
@@ -154,7 +155,7 @@ def _commit(
     last_sequence: int | None,
     least: int,
     since: int | None,
-    keep: int,
+    keep: Literal[1, 2],
 ) -> Identity:
     before = pointer_to_write(folder, system)
     if since is not None and (before is None or before.generation != since):
@@ -223,8 +224,9 @@ def _sequence(
 
 
 def _next(folder: Path, before: Pointer | None, least: int, system: OperatingSystem) -> int:
-    """The number of the next generation: greater than those of all files that are there."""
-    last = max([before.generation if before else 0, *generations(folder, system), least - 1])
+    """The number of the next generation: greater than those of all generations and journals that are there."""
+    there = [*generations(folder, system), *journals(folder, system)]
+    last = max([before.generation if before else 0, *there, least - 1])
     if last >= _LARGEST_GENERATION:
         raise LimitError(
             "no number is left for the next generation", place=str(folder / file_name(last)),
