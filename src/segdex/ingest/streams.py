@@ -29,6 +29,7 @@ from segdex.schema.fields import reached
 from segdex.schema.model import Stream
 from segdex.schema.types import ValueType
 from segdex.values.column import Column, Ints, Mask
+from segdex.values.dictionaries import trimmed
 from segdex.values.masks import mask
 
 TIME = ValueType("time", role="field")
@@ -110,7 +111,7 @@ def read_rows(
         if (there := reached(each, catalog.schema.lookups)) is not None:
             joined = dimensions[there[0]].join(columns[each.on or ""], there[1])
             if joined.dictionary is not None and len(joined.dictionary) > len(joined):
-                joined = pick(joined, np.arange(len(joined)))  # a rule looks at every string of a dictionary
+                joined = trimmed(joined)  # a rule looks at every string of a dictionary
             columns[field] = dataclasses.replace(joined, type=catalog.fields[name][field])
     counts = good & _satisfies(stream, _RowItems(columns, len(good), catalog.zone))
     return Rows(
