@@ -26,6 +26,7 @@ from segdex.schema.catalog import Catalog
 from segdex.schema.model import Band, Metric
 from segdex.schema.types import ValueType
 from segdex.values.column import Column, Ints, Mask, distinct
+from segdex.values.dictionaries import trimmed
 from segdex.values.family import Family
 
 RANKED = ("integer", "number", "date", "time")
@@ -300,7 +301,8 @@ class Derivation:
             raise error.at(f"metrics.{name}") from None
         if fitted is not None:
             self._fitted[name] = fitted
-        self.put(name, value)
+        # Of the strings of a field those stay that a customer has.
+        self.put(name, trimmed(value) if isinstance(value, Column) else value)
 
     def put(self, name: str, value: Values) -> None:
         """Hold the values of *name*."""
