@@ -80,8 +80,8 @@ class Writer:
         """Write *generation*, which holds all that the journal does, as a snapshot, and give it as it is there, mapped.
 
         Raises:
-            StorageError: the operating system refused; what was there before still is, or the new one is. Which is known
-                when the index is opened again.
+            StorageError: the operating system refused; what was there before still is, or the new one is. Which of them
+                is known when the index is opened again.
         """
         self.check()
         self._sound = False
