@@ -63,7 +63,7 @@ class Changer:
     # --- what was written ----------------------------------------------------------------------------------------
 
     def replay(self, found: Sequence[tuple[int, bytes]], place: str) -> None:
-        """Do again what the journal says, and then let it be seen.
+        """Do again what the journal says; it is seen when it is published.
 
         Raises:
             CorruptError: a record is none.
@@ -74,7 +74,6 @@ class Changer:
             state, _, _ = performed(state, record.action)
             feed = feed.with_entry(record.entry)
         self.state, self.feed = state, feed
-        self._publish(state)
 
     # --- what is asked for -----------------------------------------------------------------------------------------
 
