@@ -12,7 +12,7 @@ from segdex.live import kept, records
 from segdex.live.feed import Feed
 from segdex.live.perform import performed
 from segdex.live.records import entry_of
-from segdex.live.state import State
+from segdex.live.state import State, started
 from segdex.query.answers import Answers
 from segdex.store import generations, journal
 from segdex.store.container import Identity
@@ -55,7 +55,7 @@ def recovered(folder: Path, system: OperatingSystem) -> Recovered:
     assert identity is not None
     number = identity.generation
     offsets, erased, feed = kept.from_bytes(opened.more, number, f"generation {number}, section 'live'")
-    state = State(Answers(alone(opened.generation)), None, offsets, erased)
+    state = started(Answers(alone(opened.generation)), offsets, erased)
     found, position = journal.read(folder, identity, system)
     for sequence, payload in found:
         place = f"{folder}, record {sequence}"
