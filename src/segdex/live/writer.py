@@ -9,6 +9,7 @@ from segdex.errors import StorageError
 from segdex.generation import Generation
 from segdex.store import generations
 from segdex.store.container import Identity
+from segdex.store.folder import pointer
 from segdex.store.journal import Journal
 from segdex.store.lock import Lock
 from segdex.store.os import OperatingSystem
@@ -38,6 +39,7 @@ class Writer:
             LockedError: another writer is at work.
             ArgumentError, CorruptError, VersionError, StorageError: as `generations.opened`.
         """
+        pointer(folder, system)  # before LOCK is made there: a folder that is no index stays as it is
         lock = Lock.take(folder, system)
         try:
             opened = generations.opened(folder, system)
