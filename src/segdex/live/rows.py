@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,7 @@ from segdex.schema.types import ValueType
 from segdex.sets import Sets, sets_of
 from segdex.values.column import Column, Ints, distinct, texts
 from segdex.values.family import Family
+from segdex.values.fold import concatenated, patched, patched_family
 from segdex.values.lazy import Lazy
 
 TRACKED = "tracked"
@@ -49,6 +51,18 @@ class Run:
     hidden: Mapping[str, Column]
 
 
+class Known(NamedTuple):
+    """The values of a name as of an earlier version: of the slots that there were, by the runs that there were."""
+
+    values: Values
+    runs: int
+    slots: int
+
+
+FEW_RUNS = 16
+"""So many runs are put into known values one after another; of more, all values are gathered anew."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rows:
     """Everything that is known of those who have changed.
@@ -59,6 +73,8 @@ class Rows:
         where: the run of each slot, and its row there.
         minus, plus: the sets as the base has them, and as they are now.
         kept: the names whose sets are kept in both; of others answers are computed from values.
+        known: values that were asked for, of this version or another one of the same runs; shared by them all.
+        known_of_base: as *known*, columns of the base for the slots.
     """
 
     ids: Ints
@@ -67,10 +83,36 @@ class Rows:
     minus: Bits
     plus: Bits
     kept: frozenset[str]
+    known: dict[str, Known] = dataclasses.field(default_factory=dict)
+    known_of_base: dict[str, Column] = dataclasses.field(default_factory=dict)
 
     def values(self, name: str) -> Values:
         """The values of *name*, shape (slots,)."""
-        return gathering.values([run.values for run in self.runs], name, self.where)
+        known, count = self.known.get(name), len(self.runs)
+        if known is None or not 0 <= count - known.runs <= FEW_RUNS:
+            found = gathering.values([run.values for run in self.runs], name, self.where)
+        else:
+            found, size = known.values, known.slots
+            for run in self.runs[known.runs :]:
+                size = max(size, int(run.slots.max(initial=-1)) + 1)
+                found = patched_values(found, run.values[name], run.slots, size)
+        if known is None or known.runs < count:
+            self.known[name] = Known(found, count, len(self.ids))
+        return found
+
+    def of_base(self, name: str, base: Generation) -> Values:
+        """The values of *name* that the base has for the slots, missing for those who came since."""
+        held, count = self.known_of_base.get(name), len(self.ids)
+        if isinstance(held, Column) and len(held) >= count:
+            return held.slice(0, count)
+        first = len(held) if isinstance(held, Column) else 0
+        ids = self.ids[first:]
+        inside = ids < base.count
+        found = gathering.values((base.values,), name, Places(np.where(inside, 0, -1), np.where(inside, ids, -1)))
+        if isinstance(found, Column):
+            found = found if held is None else concatenated([held, found])
+            self.known_of_base[name] = found
+        return found
 
     def hidden(self, name: str) -> Column:
         """A column that no rule can name, shape (slots,)."""
@@ -85,7 +127,17 @@ class Rows:
         more = np.full(len(ids) - len(self.ids), -1, np.int64)
         sources, rows = (np.concatenate([each, more]) for each in (self.where.sources, self.where.rows))
         sources[run.slots], rows[run.slots] = len(self.runs), np.arange(len(run.slots))
-        return Rows(ids, (*self.runs, run), Places(sources, rows), minus, plus, kept)
+        return Rows(ids, (*self.runs, run), Places(sources, rows), minus, plus, kept, self.known, self.known_of_base)
+
+
+def patched_values(held: Values, fresh: Values, slots: Ints, count: int) -> Values:
+    """*held*, grown to *count* slots, with the values of *slots* replaced by those of *fresh*, one a row."""
+    rows = np.arange(len(slots))
+    if isinstance(held, Family):
+        assert isinstance(fresh, Family)
+        return patched_family(held, fresh, slots, rows, count)
+    assert isinstance(fresh, Column)
+    return patched(held, fresh, slots, rows, count)
 
 
 def begun(base: Generation) -> Rows:
@@ -162,7 +214,7 @@ def with_joined(rows: Rows, made: Joined) -> Rows:
     sources[inside] = made.first
     sources[sources >= made.last] -= made.last - made.first - 1
     runs = (*rows.runs[: made.first], made.run, *rows.runs[made.last :])
-    return dataclasses.replace(rows, runs=runs, where=Places(sources, at))
+    return dataclasses.replace(rows, runs=runs, where=Places(sources, at), known={})
 
 
 # --- as generations ------------------------------------------------------------------------------------------------
@@ -175,7 +227,7 @@ def delta_of(rows: Rows, base: Generation, key_source: Callable[[], AnyKeys]) ->
     common = dataclasses.replace(base, count=count, key_source=lambda: keys_of(key_source(), rows.ids), ranks={})
     minus = dataclasses.replace(
         common,
-        values=lazily(base.values, lambda name: gathering.values((base.values,), name, of_base)),
+        values=lazily(base.values, lambda name: rows.of_base(name, base)),
         events=lazily(base.events, lambda name: gathering.events((base.events,), name, of_base)),
     )
     plus = dataclasses.replace(
