@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,3 +68,14 @@ def test_a_generation_has_one_number_for_its_writer_its_readers_and_whoever_open
             assert writer.generation == reader.generation == other.generation
             assert [each.generation for each in writer.changes(1)] == [each.generation for each in other.changes(1)]
     assert [each.generation for each in reader.changes(1)] == [reader.generation]
+
+
+def test_days_that_are_the_same_again_have_not_moved_along() -> None:
+    """At both clocks an order is new, and it is not the same one."""
+    rows = tuple(life.Row("a", life.START + dt.timedelta(days=days), f"{days}", 100, "x") for days in (0, 3))
+    tables = {"customers": life.customers({"b": (None, (), 1)}), "orders": life.orders(rows)}
+    index = segdex.build(life.SCHEMA, as_of=life.START, sources=tables)
+    index.advance(life.START + dt.timedelta(days=3))
+    assert index.customer("a").metrics["since"] == 0
+    index.advance(life.START + dt.timedelta(days=5))
+    assert index.customer("a").metrics["since"] == 2
