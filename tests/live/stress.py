@@ -27,16 +27,16 @@ from typing import Any
 
 import segdex
 from segdex.errors import RuleError
-from tests.live import life
+from tests.live import actions
 
 READERS = 8
 MOVERS = 40
 """Customers who are always in one of the two segments, and never in both."""
 
 SCHEMA: dict[str, Any] = {
-    **life.SCHEMA,
+    **actions.SCHEMA,
     "segments": {
-        **life.SCHEMA["segments"],
+        **actions.SCHEMA["segments"],
         "left": {"where": "country = 'left'", "tracked": True},
         "right": {"where": "country = 'right'", "tracked": True},
     },
@@ -59,10 +59,10 @@ def people(side: Callable[[int], str]) -> dict[str, tuple[str | None, tuple[str,
 
 def build(folder: Path | None) -> segdex.Index:
     """The index before anything has happened."""
-    begun = life.begun()
+    begun = actions.begun()
     everybody = begun.people | people(lambda number: "left" if number % 2 else "right")
-    tables = {"customers": life.customers(everybody), "orders": life.orders(tuple(begun.rows))}
-    return segdex.build(SCHEMA, as_of=life.START, sources=tables, out=folder)
+    tables = {"customers": actions.customers(everybody), "orders": actions.orders(tuple(begun.rows))}
+    return segdex.build(SCHEMA, as_of=actions.START, sources=tables, out=folder)
 
 
 # --- the writer ----------------------------------------------------------------------------------------------------
@@ -70,19 +70,19 @@ def build(folder: Path | None) -> segdex.Index:
 
 def write(index: segdex.Index, folder: Path | None, stop: Callable[[], bool], done: Counter[str]) -> None:
     """Change *index* until told to *stop*."""
-    model, number = life.begun(), 0
+    model, number = actions.begun(), 0
     while not stop():
         number += 1
         chance = random.Random(number)
         moved = people(lambda _, by=chance: by.choice(("left", "right")))
-        index.apply({"customers": life.customers(moved)})
+        index.apply({"customers": actions.customers(moved)})
         done["move"] += 1
-        action = life.action(number, model.clock)
+        action = actions.action(number, model.clock)
         if action.kind != "save" or folder is not None:
-            life.act(index, action, model)
+            actions.act(index, action, model)
             model.act(action)
             done[action.kind] += 1
-        if number % len(life.KINDS) == 0 and life.told(index, model).tracked["hot"] != model.tracked()["hot"]:
+        if number % len(actions.KINDS) == 0 and actions.told(index, model).tracked["hot"] != model.tracked()["hot"]:
             raise AssertionError("the writer does not find what it wrote")
 
 

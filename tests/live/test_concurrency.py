@@ -13,9 +13,9 @@ import segdex
 from segdex.errors import LockedError, RuleError
 from segdex.index import Index
 from segdex.query.prepared import Query
-from tests.live import life, stress
+from tests.live import actions, stress
 from tests.live.stress import forked
-from tests.live.test_life import row, small
+from tests.live.test_actions import row, small
 
 # --- one version for one call --------------------------------------------------------------------------------------
 
@@ -53,7 +53,7 @@ def test_a_reader_that_is_interrupted_while_it_follows_reads_no_record_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A child that is forked at this point finds the same."""
-    model, writer = life.begun(), life.build(tmp_path / "index")
+    model, writer = actions.begun(), actions.build(tmp_path / "index")
     reader, put, calls = segdex.open(tmp_path / "index"), Index._put, []
 
     def interrupted(self, answers):
@@ -63,8 +63,8 @@ def test_a_reader_that_is_interrupted_while_it_follows_reads_no_record_twice(
         put(self, answers)
 
     for number in range(1, 13):  # with a save among them, which makes another base
-        action = life.action(number, model.clock)
-        life.act(writer, action, model)
+        action = actions.action(number, model.clock)
+        actions.act(writer, action, model)
         model.act(action)
         calls.clear()
         with monkeypatch.context() as patch:
@@ -72,8 +72,8 @@ def test_a_reader_that_is_interrupted_while_it_follows_reads_no_record_twice(
             with pytest.raises(KeyboardInterrupt):
                 reader.refresh()
         reader.refresh()
-        assert (reader.generation, life.told(reader, model)) == (writer.generation, model.told()), action
-        assert life.replayed(reader, model) == model.tracked(), action
+        assert (reader.generation, actions.told(reader, model)) == (writer.generation, model.told()), action
+        assert actions.replayed(reader, model) == model.tracked(), action
 
 
 # --- for a while ---------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ CHANGES = {
     "define": lambda index: index.define("other", "everyone"),
     "rename": lambda index: index.rename("indians", "other"),
     "drop": lambda index: index.drop("indians"),
-    "alter": lambda index: index.alter(life.SCHEMA),
+    "alter": lambda index: index.alter(actions.SCHEMA),
     "load": lambda index: index.load("other", ["a"]),
     "erase": lambda index: index.erase(["a"]),
     "readmit": lambda index: index.readmit(["a"]),
@@ -116,12 +116,12 @@ CHANGES = {
 }
 
 
-def outstanding(folder: Path) -> tuple[segdex.Index, life.Model]:
+def outstanding(folder: Path) -> tuple[segdex.Index, actions.Model]:
     """An index some of whose customers have changed."""
-    model, index = life.begun(), life.build(folder)
+    model, index = actions.begun(), actions.build(folder)
     for number in range(1, 6):
-        action = life.action(number, model.clock)
-        life.act(index, action, model)
+        action = actions.action(number, model.clock)
+        actions.act(index, action, model)
         model.act(action)
     assert index.stats().changed > 0
     return index, model
@@ -130,7 +130,7 @@ def outstanding(folder: Path) -> tuple[segdex.Index, life.Model]:
 def test_an_index_that_was_opened_before_a_fork_reads_on_in_the_child(tmp_path: Path) -> None:
     writer, model = outstanding(tmp_path / "index")
     reader, started, unread = (segdex.open(tmp_path / "index") for _ in range(3))
-    assert life.told(reader, model) == model.told()
+    assert actions.told(reader, model) == model.told()
     query = started.prepare("spend > 50.5")
     query.count()
 
@@ -138,8 +138,8 @@ def test_an_index_that_was_opened_before_a_fork_reads_on_in_the_child(tmp_path: 
         assert not reader.refresh()
         assert query.count() == model.expected()["spend > 50.5"]
         for index in (reader, started, unread, writer):
-            assert life.told(index, model) == model.told()
-            assert life.replayed(index, model) == model.tracked()
+            assert actions.told(index, model) == model.told()
+            assert actions.replayed(index, model) == model.tracked()
         return True
 
     with forked(child) as result:
@@ -150,7 +150,7 @@ def test_an_index_that_was_opened_before_a_fork_reads_on_in_the_child(tmp_path: 
         os.read(ready, 1)
         assert reader.refresh()
         assert unread.refresh()
-        assert life.told(reader, model) == life.told(unread, model)
+        assert actions.told(reader, model) == actions.told(unread, model)
         assert reader.generation == unread.generation > writer.generation
         return True
 
@@ -216,7 +216,7 @@ def test_a_lock_that_another_thread_holds_does_not_hang_a_child(tmp_path: Path) 
 
     def child() -> bool:
         reader.refresh()
-        assert life.told(reader, model) == life.told(writer, model) == model.told()
+        assert actions.told(reader, model) == actions.told(writer, model) == model.told()
         with pytest.raises(LockedError):
             writer.advance(model.clock)
         return True
