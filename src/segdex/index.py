@@ -419,8 +419,8 @@ class Index(Asking):
         with self._changing:
             changer, self._changer, self._answers = self._changer, None, None
             self._texts = self._earlier_texts = texts_kept()
-            if changer is not None and changer.writer is not None:
-                changer.writer.close()
+            if changer is not None:
+                changer.close()
         if self._workers is not None:
             self._workers.close()
 

@@ -24,7 +24,7 @@ from segdex.ingest.versions import newer
 from segdex.live import gathering
 from segdex.live.bits import UNIVERSE, Bits
 from segdex.live.gathering import Places
-from segdex.live.rows import Rows, Run, delta_of, joined_runs, kept_sets, keys_of
+from segdex.live.rows import Rows, Run, delta_of, kept_sets, keys_of
 from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_in
 from segdex.query.scan import Scan
 from segdex.rules import nodes
@@ -164,14 +164,14 @@ def placed(state: State, those: Touched, fresh: Fresh, before: Mapping[str, Mask
     moves, binder = {}, state.answers.binder
     for segment in before:
         members = scan.members(binder.bind_checked(nodes.Segment(segment)))
-        plus.put(place_of(segment), hot.from_mask(members), those.slots)
+        plus.put_mask(place_of(segment), members, those.slots)
         moves[segment] = moved(before[segment], members, those.ids)
     minus, known = rows.minus.grown([*names, *loaded], count), np.flatnonzero(is_new & (those.ids < base.count))
     take_from(base, minus, kept, those.ids[known], those.slots[known])
     ids = np.concatenate([rows.ids, np.zeros(count - len(rows.ids), np.int64)])
     ids[those.slots] = those.ids
-    runs = joined_runs((*rows.runs, Run(those.slots, made.values, made.events, made.hidden)))
-    return with_rows(state, Rows(ids, runs, minus, plus, kept), those.keys), moves
+    run = Run(those.slots, made.values, made.events, made.hidden)
+    return with_rows(state, rows.with_run(run, ids, minus, plus, kept), those.keys), moves
 
 
 def take_from(base: Generation, bits: Bits, kept: frozenset[str], ids: Ints, slots: Ints) -> None:

@@ -56,7 +56,10 @@ class Bits:
             inside: the rows that are in the universe.
             slots: the slot of each row.
         """
-        self.put(presence, inside if held.present is None else hot.from_mask(held.present), slots)
+        if held.present is None:
+            self.put(presence, inside, slots)
+        else:
+            self.put_mask(presence, held.present, slots)
         words, width = self.words.reshape(-1), self.words.shape[1]
         for each in held.labelled:
             rows = np.array([-1 if name is None else self.places[name] for name in each.names], np.int64)
@@ -65,6 +68,13 @@ class Bits:
     def put(self, name: PredicateName, held: Predicate, slots: Ints) -> None:
         """What *held* says of row i is said of ``slots[i]``; only for who has made these bits."""
         kernels_rows.put_bits(hot.to_words(held), slots, self.words[self.places[name]])
+
+    def put_mask(self, name: PredicateName, held: Mask, slots: Ints) -> None:
+        """As `put`, of a truth a row."""
+        octets = np.packbits(held, bitorder="little")
+        words = np.zeros(-(-len(octets) // 8), np.uint64)
+        words.view(np.uint8)[: len(octets)] = octets
+        kernels_rows.put_bits(words, slots, self.words[self.places[name]])
 
     def pick(self, name: PredicateName, held: Predicate, ids: Ints, slots: Ints) -> None:
         """What *held* says of ``ids[i]`` is said of ``slots[i]``; only for who has made these bits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal
 
 import msgspec
@@ -21,6 +22,7 @@ from segdex.live.fold import refolded, reordered
 from segdex.live.loaded import action_of
 from segdex.live.perform import batch_of, later, performed
 from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
+from segdex.live.rows import MANY_RUNS, TOO_MANY_RUNS, Joined, joined, with_joined
 from segdex.live.state import State, started
 from segdex.live.writer import Writer
 from segdex.load import Loaded, read_into
@@ -54,6 +56,9 @@ class Changer:
         self.state = started(answers, offsets, gone)
         self.writer = writer
         self._publish = publish
+        self._pool: ThreadPoolExecutor | None = None
+        self._joining: Future[Joined | None] | None = None
+        self._of: Generation | None = None  # the base whose runs are being joined
 
     # --- what was written ----------------------------------------------------------------------------------------
 
@@ -168,7 +173,29 @@ class Changer:
             self.writer.accept(records.to_bytes(Record(action, entry)))
         self._put(state, self.feed.with_entry(entry))
         self._fold_if_large()
+        self._tidy()
         return entry
+
+    def _tidy(self) -> None:
+        """Put what was joined aside in place, and have the next runs joined, while others are at work."""
+        if self._joining is not None and (self._joining.done() or self._many() > TOO_MANY_RUNS):
+            made, self._joining = self._joining.result(), None
+            if made is not None and self.state.rows is not None and self._of is self.state.base:
+                self.state = dataclasses.replace(self.state, rows=with_joined(self.state.rows, made))
+        if self._joining is None and self._many() > MANY_RUNS and self.state.rows is not None:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(1, thread_name_prefix="segdex-live")
+            self._of, self._joining = self.state.base, self._pool.submit(joined, self.state.rows.runs)
+
+    def _many(self) -> int:
+        return 0 if self.state.rows is None else len(self.state.rows.runs)
+
+    def close(self) -> None:
+        """Let go of the folder, and of what is being done aside."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        if self.writer is not None:
+            self.writer.close()
 
     def _put(self, state: State, feed: Feed) -> None:
         self.state, self.feed = state, feed
@@ -192,11 +219,11 @@ class Changer:
                 _log.warning("the journal is not folded in: %s", error)
 
     def _folded(
-        self, state: State, feed: Feed, keep: int, progress: Callable[[str, int, int], None] | None = None
+        self, state: State, feed: Feed, keep: Literal[1, 2], progress: Callable[[str, int, int], None] | None = None
     ) -> State:
         return self._based(state, refolded(state, progress), feed, keep)
 
-    def _based(self, state: State, base: Generation, feed: Feed, keep: int) -> State:
+    def _based(self, state: State, base: Generation, feed: Feed, keep: Literal[1, 2]) -> State:
         """*state* on a new base that holds all of it, written where there is a folder."""
         if self.writer is None:
             return state.next(dataclasses.replace(alone(base), number=state.version.number), None)
