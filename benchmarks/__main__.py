@@ -24,6 +24,7 @@ from rich.table import Table
 from benchmarks.measuring import NoDataError, Options
 
 BENCHMARKS = {
+    "advance": "advance",
     "bitmaps": "bitmaps",
     "build": "building",
     "counts": "counts",

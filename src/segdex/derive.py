@@ -11,20 +11,24 @@ import numpy as np
 import pyarrow as pa
 
 from segdex.bitmap import predicate as hot
-from segdex.bitmap.predicate import Ids, Predicate
+from segdex.bitmap.predicate import Predicate
 from segdex.bitmap.ranks import ranks_of
 from segdex.errors import LimitError, SchemaError
 from segdex.events.store import Events
-from segdex.generation import MEMBER, MOST_LABELS, Generation, PredicateName, Values, changeable
+from segdex.generation import MEMBER, Generation, PredicateName, Values, changeable
 from segdex.ingest.keys import AnyKeys
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band
 from segdex.metrics.compute import compute_fitted
 from segdex.order import chosen, customers_first, moved, places_by
+from segdex.query.bind import Binder
 from segdex.query.execute import Executor
+from segdex.query.scan import Scan
+from segdex.rules import nodes
 from segdex.schema.catalog import Catalog
 from segdex.schema.model import Band, Metric
 from segdex.schema.types import ValueType
+from segdex.sets import sets_of
 from segdex.values.column import Column, Ints, Mask, distinct
 from segdex.values.dictionaries import trimmed
 from segdex.values.family import Family
@@ -197,8 +201,9 @@ def derive_few(
     sets: Mapping[str, Predicate],
     hidden: Mapping[str, Column],
     inside: Mask,
-) -> Generation:
-    """Everything that the schema of *like* declares, of other customers at the same clock, without ranks.
+    binder: Binder,
+) -> tuple[Generation, Scan]:
+    """Everything that the schema of *like* declares, of other customers at the same clock, without sets and ranks.
 
     Args:
         like: what was fitted to its data is used again.
@@ -208,6 +213,10 @@ def derive_few(
         sets: which of them are in segments that have no rule.
         hidden: columns that no rule can name.
         inside: which of them are in the universe, shape (customers,).
+        binder: binds rules to the schema.
+
+    Returns:
+        the generation, and what tells whom rules hold for.
     """
     begun = dataclasses.replace(
         like, count=len(inside), key_source=key_source, universe=hot.from_mask(inside), values={}, dictionaries={},
@@ -215,12 +224,12 @@ def derive_few(
         hidden=hidden,
     )  # fmt: skip
     catalog = like.catalog
-    made = Derivation(begun, given)  # type: ignore[arg-type]
-    names = [*catalog.given, *(name for name in catalog.order if name not in catalog.schema.segments)]
-    for name in names:
-        made.compute(name)
-        made.settle(name)
-    return made.generation
+    made = Derivation(begun, given, binder)  # type: ignore[arg-type]
+    for name in catalog.order:
+        if name not in catalog.schema.segments:
+            made.compute(name)
+    assert made.scan is not None
+    return made.generation, made.scan
 
 
 def using(names: Set[str], catalog: Catalog) -> list[str]:
@@ -251,6 +260,7 @@ def _begun(catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...],
         order=order,
         lookups=tables.lookups,
         hidden=tables.hidden,
+        graves=tables.graves,
     )
 
 
@@ -261,22 +271,26 @@ class Derivation:
     name from the moment that it is there, and nobody else sees the generation before the end.
     """
 
-    def __init__(self, begun: Generation, given: Mapping[str, Column] | None = None) -> None:
+    def __init__(
+        self, begun: Generation, given: Mapping[str, Column] | None = None, binder: Binder | None = None
+    ) -> None:
         self.values = changeable(begun.values)
         self._dictionaries = changeable(begun.dictionaries)
         self.predicates = changeable(begun.predicates)
-        self._ranks = changeable(begun.ranks)
-        self._fitted = changeable(begun.fitted)
+        self.ranks = changeable(begun.ranks)
+        self.fitted = changeable(begun.fitted)
         self.generation = dataclasses.replace(
             begun,
             values=self.values,
             dictionaries=self._dictionaries,
             predicates=self.predicates,
-            ranks=self._ranks,
-            fitted=self._fitted,
+            ranks=self.ranks,
+            fitted=self.fitted,
         )
         self._inside = None if begun.all_inside else hot.to_mask(begun.universe, begun.count)
-        self._executor = Executor(self.generation)
+        self.executor = Executor(self.generation, binder=binder)
+        # Of few customers no sets are made: rules look at their values.
+        self.scan = None if binder is None else Scan(self.executor)
         for name, column in (given or {}).items():
             self.put(name, column)
 
@@ -287,22 +301,49 @@ class Derivation:
             self._compute_metric(name, schema.metrics[name])
         elif name in schema.bands:
             # Edges that were fitted to the data stay until the next build.
-            kept = self._fitted.get(name) if schema.bands[name].edges is None else None
-            banded, self._fitted[name] = _banded(schema.bands[name], self._executor, self.values, kept, self._inside)
-            self.put(name, banded)
+            kept = self.fitted.get(name) if schema.bands[name].edges is None else None
+            self.put(name, self._banded(name, schema.bands[name], kept))
         elif name in schema.stages:
-            self.put(name, _staged(name, self._executor))
+            self.put(name, self._staged(name))
 
     def _compute_metric(self, name: str, metric: Metric) -> None:
         try:
-            held: Any = self._fitted.get(name)
-            value, fitted = compute_fitted(metric, self._executor.customers.source(), held)
+            held: Any = self.fitted.get(name)
+            value, fitted = compute_fitted(metric, self.executor.customers.source(), held)
         except (LimitError, SchemaError) as error:
             raise error.at(f"metrics.{name}") from None
         if fitted is not None:
-            self._fitted[name] = fitted
+            self.fitted[name] = fitted
         # Of the strings of a field those stay that a customer has.
         self.put(name, trimmed(value) if isinstance(value, Column) else value)
+
+    def _banded(self, name: str, declared: Band, kept: tuple[int | float, ...] | None) -> Values:
+        among = self._inside
+        if declared.among is not None and kept is None:
+            among = self._members(declared.among)
+        banded = band(declared, self.values[declared.metric], among, self.generation.catalog.zone, kept)
+        self.fitted[name] = banded.edges
+        return banded.values
+
+    def _staged(self, name: str) -> Column:
+        """The first stage whose rule holds, as codes in the order of the stages."""
+        stages, count = self.generation.catalog.schema.stages[name], self.generation.count
+        codes = np.full(count, -1, np.int32)
+        left = np.ones(count, np.bool_) if self._inside is None else self._inside.copy()
+        for code, stage in enumerate(stages):
+            first = self._members(stage.where) & left
+            codes[first] = code
+            left &= ~first
+        labels = pa.array([stage.name for stage in stages], pa.large_string())
+        return Column(ValueType("category", role="stage"), codes, labels)
+
+    def _members(self, rule: nodes.Rule | str) -> Mask:
+        """Whom a rule holds for, shape (customers,)."""
+        assert not isinstance(rule, str)
+        bound = self.executor.binder.bind_checked(rule)
+        if self.scan is not None:
+            return self.scan.members(bound)
+        return hot.to_mask(self.executor.members(bound), self.generation.count)
 
     def put(self, name: str, value: Values) -> None:
         """Hold the values of *name*."""
@@ -318,7 +359,7 @@ class Derivation:
     def forget(self, names: Iterable[str]) -> None:
         """Take out all that is held of *names*, but for fitted edges."""
         wanted = set(names)
-        for held in (self.values, self._dictionaries, self._ranks):
+        for held in (self.values, self._dictionaries, self.ranks):
             for name in wanted & held.keys():
                 del held[name]
         for each in [each for each in self.predicates if each.name in wanted]:
@@ -326,12 +367,12 @@ class Derivation:
 
     def unfit(self, names: Iterable[str]) -> None:
         """Take out what was fitted for *names*."""
-        for name in set(names) & self._fitted.keys():
-            del self._fitted[name]
+        for name in set(names) & self.fitted.keys():
+            del self.fitted[name]
 
     def rename(self, was: str, name: str) -> None:
         """Call what is held of *was* by another name."""
-        held: tuple[Any, ...] = (self.values, self._dictionaries, self._ranks, self._fitted)
+        held: tuple[Any, ...] = (self.values, self._dictionaries, self.ranks, self.fitted)
         for each in held:
             if was in each:
                 each[name] = each[was]
@@ -348,100 +389,26 @@ class Derivation:
     def rank(self, name: str) -> None:
         """The ranks of a column; all bands over it are there."""
         column: Any = self.values[name]
+        self.ranks[name] = ranks_of(column.data, self.edges_over(name), self._inside)
+
+    def edges_over(self, name: str) -> tuple[int | float, ...]:
+        """The edges of all bands over *name*."""
         bands = self.generation.catalog.schema.bands
-        edges = [edge for band, declared in bands.items() if declared.metric == name for edge in self._fitted[band]]
-        self._ranks[name] = ranks_of(column.data, edges, self._inside)
-
-
-def _banded(
-    declared: Band,
-    executor: Executor,
-    values: Mapping[str, Values],
-    kept: tuple[int | float, ...] | None,
-    inside: Mask | None,
-) -> tuple[Values, tuple[int | float, ...]]:
-    among = inside
-    if declared.among is not None:
-        assert not isinstance(declared.among, str)
-        members = executor.members(executor.binder.bind_checked(declared.among))
-        among = hot.to_mask(members, executor.generation.count)
-    banded = band(declared, values[declared.metric], among, executor.generation.catalog.zone, kept)
-    return banded.values, banded.edges
-
-
-def _staged(name: str, executor: Executor) -> Column:
-    """The first stage whose rule holds, as codes in the order of the stages."""
-    stages = executor.generation.catalog.schema.stages[name]
-    codes = np.full(executor.generation.count, -1, np.int32)
-    left = hot.to_mask(executor.generation.universe, executor.generation.count)
-    for code, stage in enumerate(stages):
-        assert not isinstance(stage.where, str)
-        members = executor.members(executor.binder.bind_checked(stage.where))
-        first = hot.to_mask(members, executor.generation.count) & left
-        codes[first] = code
-        left &= ~first
-    labels = pa.array([stage.name for stage in stages], pa.large_string())
-    return Column(ValueType("category", role="stage"), codes, labels)
+        return tuple(edge for band, declared in bands.items() if declared.metric == name for edge in self.fitted[band])
 
 
 def _predicates(name: str, value: Values, universe: Predicate, inside: Mask | None) -> dict[PredicateName, Predicate]:
-    """The sets that rules over *name* are answered from: presence, and one a label where labels are few.
-
-    *inside* are those in the *universe*; None: everybody.
-    """
-    if isinstance(value, Family):
-        return _family_predicates(name, value, universe, inside)
-    held = {PredicateName(name): hot.from_mask(value.known if inside is None else value.known & inside)}
-    if value.dictionary is not None and len(value.dictionary) <= MOST_LABELS:
-        labels = value.dictionary.to_pylist()
-        owners = np.arange(len(value), dtype=np.uint32)
-        if value.offsets is not None:
-            owners = np.repeat(owners, np.diff(value.offsets))
-        made = hot.from_codes(_of_those(value.data, owners, inside), owners, len(labels), len(value))
-        held |= {PredicateName(name, label): each for label, each in zip(labels, made, strict=True)}
-    return held
-
-
-def _of_those(codes: Any, owners: Ids, inside: Mask | None) -> Any:
-    """*codes*, -1 for owners who are not *inside*."""
-    return codes if inside is None else np.where(inside[owners], codes, np.int32(-1))
-
-
-def _family_predicates(
-    name: str, family: Family, universe: Predicate, inside: Mask | None
-) -> dict[PredicateName, Predicate]:
-    """Bands of a family; the band of those without a pair is left to be what remains of the presence."""
-    if family.column.dictionary is None or len(family.categories) > MOST_LABELS:
-        return {}
-    if not _remains(family):
-        return {}
+    """The sets that rules over *name* are answered from."""
     count = len(universe) if inside is None else len(inside)
-    if family.rest >= 0:
-        present = universe
-        if family.among is not None:
-            present = hot.from_mask(family.among if inside is None else family.among & inside)
-    else:
-        customers = np.unique(family.customers)
-        present = hot.from_ids(customers if inside is None else customers[inside[customers]], count)
-    held = {PredicateName(name): present}
-    labels = family.column.dictionary.to_pylist()
-    for number, category in enumerate(family.categories.to_pylist()):
-        pairs = slice(int(family.offsets[number]), int(family.offsets[number + 1]))
-        owners = family.customers[pairs]
-        codes = _of_those(family.column.data[pairs], owners, inside)
-        made = hot.from_codes(codes, owners, len(labels), count)
-        for code, members in enumerate(made):
-            if code != family.rest and len(members):
-                held[PredicateName(name, labels[code], category)] = members
+    found = sets_of(name, value, inside, count)
+    if found is None:
+        return {}
+    held = {PredicateName(name): universe if found.present is None else hot.from_mask(found.present)}
+    for labelled in found.labelled:
+        made = hot.from_codes(labelled.codes, labelled.owners, len(labelled.names), count)
+        held |= {
+            each: members
+            for each, members in zip(labelled.names, made, strict=True)
+            if each is not None and (len(members) or each.category is None)
+        }
     return held
-
-
-def _remains(family: Family) -> bool:
-    """Whether those without a pair have one band, and what remains of the presence in each category are they alone."""
-    if family.rests is not None:
-        return False
-    if family.rest < 0:
-        return True  # no band: nothing remains
-    if (family.column.data < 0).any():
-        return False  # a pair without a band, as a share of infinities has
-    return family.among is None or bool(family.among[family.customers].all())

@@ -22,6 +22,7 @@ from segdex.ingest.kept import Dimension
 from segdex.ingest.keys import AnyKeys
 from segdex.rules.words import name_text, string_text
 from segdex.schema.catalog import Catalog
+from segdex.values.cells import Cells
 from segdex.values.column import Column, Ints
 from segdex.values.family import Family
 
@@ -81,6 +82,8 @@ class Generation:
             comes after all customers.
         lookups: the lookups that fields of streams come through, for rows that come later.
         hidden: columns of customers that no rule can name: ``version``, where the schema declares one.
+        graves: of each stream with ids the rows that are no events and hold their own against rows that come later,
+            see `segdex.events.ids`.
     """
 
     catalog: Catalog
@@ -99,6 +102,7 @@ class Generation:
     order: tuple[str, ...] = ()
     lookups: Mapping[str, Dimension] = dataclasses.field(default_factory=dict)
     hidden: Mapping[str, Column] = dataclasses.field(default_factory=dict)
+    graves: Mapping[str, Events] = dataclasses.field(default_factory=dict)
 
     @property
     def keys(self) -> AnyKeys:
@@ -253,4 +257,6 @@ class Overlay(MutableMapping[K, V]):
 
 def changeable(held: Mapping[K, V]) -> MutableMapping[K, V]:
     """A mapping like *held* that may be changed; values that are not made yet are not made for it."""
+    if isinstance(held, Cells):
+        return Cells(held.cells)  # type: ignore[return-value]
     return dict(held) if isinstance(held, dict) else Overlay(held)

@@ -132,8 +132,9 @@ def open(
 def _fitted(of: Index | str | Path | None) -> Fitted | None:
     if of is None:
         return None
-    held = of if isinstance(of, Index) else open(of)
-    return held._running().version.base.fitted
+    if isinstance(of, Index):
+        return of._running().version.base.fitted
+    return generations.load(folder_of(of), SYSTEM).fitted
 
 
 def _begun(base: Generation, offsets: Mapping[str, int] | None) -> bytes:
@@ -417,8 +418,8 @@ class Index(Asking):
         with self._changing:
             changer, self._changer, self._answers = self._changer, None, None
             self._texts = self._earlier_texts = texts_kept()
-            if changer is not None and changer.writer is not None:
-                changer.writer.close()
+            if changer is not None:
+                changer.close()
         if self._workers is not None:
             self._workers.close()
 
@@ -452,6 +453,8 @@ class Index(Asking):
             )  # fmt: skip
         if changer.writer is None and self._folder is not None:
             changer.writer = self._writer_of(self._folder)
+        if changer.writer is not None:
+            changer.writer.check()
         return changer
 
     def _writer_of(self, folder: Path) -> Writer:

@@ -425,7 +425,7 @@ def test_a_field_of_another_length_is_refused_when_it_is_used(tmp_path):
 
 BAD_MARKS = {
     "another length": (column_of([1, 2], kind="id"), {}, "wrong number of values; found 2; allowed: 3"),
-    "no identifier": (column_of([1, 2, 3], kind="integer"), {}, "a mark is no identifier; found integer; allowed: id"),
+    "no identifier": (column_of([1, 2, 3], kind="integer"), {}, "no mark; found integer; allowed: id"),
     "no transactions": (column_of([1] * 5, kind="id"), {"units": None, "unit_offsets": None}, "without transactions"),
 }
 

@@ -88,6 +88,14 @@ def fill_words(bits: Any, chunks: int, words: Any) -> None:
                 word ^= lowest
 
 
+@kernel("void(u4[:], OUT u8[:])")
+def flip(ids: Any, bits: Any) -> None:
+    """Turn the bit of each id."""
+    for i in range(len(ids)):
+        one = signed(ids[i])
+        bits[one >> 6] ^= np.uint64(1) << np.uint64(one & 63)
+
+
 @kernel("i8(u8[:], OUT u4[:])")
 def write_ids(bits: Any, out: Any) -> int:
     """The ids whose bits are set, ascending; returns how many."""

@@ -52,6 +52,22 @@ def bisect(values: Any, places: Any, bound: Any, above: int) -> int:
     return low
 
 
+@kernel("void(i8[:], u4[:], u4[:], OUT i8[:])", "void(f8[:], u4[:], u4[:], OUT i8[:])")
+def insertion_points(values: Any, places: Any, ids: Any, out: Any) -> None:
+    """Where among *places*, ascending by value and dense id, each of *ids* belongs, which are not there."""
+    for i in range(len(ids)):
+        one = ids[i]
+        value, low, high = values[one], 0, len(places)
+        while low < high:
+            middle = (low + high) >> 1
+            other = places[middle]
+            if values[other] < value or (values[other] == value and other < one):
+                low = middle + 1
+            else:
+                high = middle
+        out[i] = low
+
+
 @kernel("b1(i8[:], u4[:])", "b1(f8[:], u4[:])")
 def ascends(values: Any, places: Any) -> bool:
     """Whether values, and where these are equal dense ids, ascend in the order of *places*."""

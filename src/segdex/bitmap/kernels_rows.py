@@ -54,3 +54,15 @@ def put_bits(source: Any, places: Any, bits: Any) -> None:
             bits[place >> 6] |= bit
         else:
             bits[place >> 6] &= ~bit
+
+
+@kernel("void(i4[:], u4[:], i8[:], i8[:], i8, OUT u8[:])")
+def put_codes(codes: Any, owners: Any, places: Any, rows: Any, width: int, words: Any) -> None:
+    """Item i sets the bit of ``places[owners[i]]`` in the set ``rows[codes[i]]``; -1 for either code or row is none.
+
+    *words* are sets one after another, each of *width* words.
+    """
+    for i in range(len(codes)):
+        if codes[i] >= 0 and rows[codes[i]] >= 0:
+            place = places[owners[i]]
+            words[rows[codes[i]] * width + (place >> 6)] |= np.uint64(1) << np.uint64(place & 63)

@@ -152,6 +152,13 @@ def to_ids(predicate: Predicate) -> Ids:
     return ids
 
 
+def flipped(predicate: Predicate, ids: Ids, count: int) -> Predicate:
+    """The set without those of *ids* that are in it, and with those that are not; each once, below *count*."""
+    bits = to_words(predicate)
+    kernels_build.flip(ids, bits)
+    return from_words(bits, count)
+
+
 def has(predicate: Predicate, one: int) -> bool:
     """Whether *one* is among the ids."""
     entry = int(predicate.words[one // CHUNK])

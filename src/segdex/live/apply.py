@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,12 +24,15 @@ from segdex.ingest.versions import newer
 from segdex.live import gathering
 from segdex.live.bits import UNIVERSE, Bits
 from segdex.live.gathering import Places
-from segdex.live.rows import Rows, Run, delta_of, joined_runs, keys_of, predicate_names
+from segdex.live.rows import Rows, Run, delta_of, kept_sets, keys_of
 from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_in
-from segdex.query.execute import Executor
+from segdex.query.scan import Scan
 from segdex.rules import nodes
 from segdex.values.column import Column, Ints, Mask
 from segdex.values.fold import gather
+
+Fresh: TypeAlias = tuple[Generation, Scan]
+"""What was derived of some customers, and what tells whom of them rules hold for."""
 
 
 def applied(state: State, batch: Batch) -> tuple[State, Moves]:
@@ -93,7 +97,7 @@ def touched(state: State, ids: Ints, keys: AnyKeys) -> Touched:
     return Touched(ids, slots, Places(runs, at), inside, keys)
 
 
-def _derived(state: State, batch: Batch, those: Touched) -> Generation:
+def _derived(state: State, batch: Batch, those: Touched) -> Fresh:
     """Everything of those whom the batch names, from their old rows and its own."""
     rows, base = state.held, state.base
     held = [base.values, *(run.values for run in rows.runs)]
@@ -114,7 +118,8 @@ def _derived(state: State, batch: Batch, those: Touched) -> Generation:
         name = PredicateName(segment, MEMBER)
         sets[segment] = hot.from_mask(said(state, name, those, partial(base.predicates.__getitem__, name)))
     made = {name: rows_of(name) for name in base.events}
-    return derive_few(base, lambda: keys_of(those.keys, those.ids), given, made, sets, hidden, inside)
+    keys = partial(keys_of, those.keys, those.ids)
+    return derive_few(base, keys, given, made, sets, hidden, inside, state.answers.binder)
 
 
 def _upsert(given: dict[str, Values], hidden: dict[str, Column], batch: Batch) -> None:
@@ -139,29 +144,34 @@ def _replaced(held: Column, column: Column, where: Mask) -> Column:
 # --- into the delta ------------------------------------------------------------------------------------------------
 
 
-def placed(state: State, those: Touched, fresh: Generation, before: Mapping[str, Mask]) -> tuple[State, Moves]:
+def placed(state: State, those: Touched, fresh: Fresh, before: Mapping[str, Mask]) -> tuple[State, Moves]:
     """The state in which *those* have the rows of *fresh*, and how they moved; *before*: who of them was where."""
-    rows, base = state.held, state.base
-    names, kept = predicate_names(fresh, rows.kept)
+    rows, base, (made, scan) = state.held, state.base, fresh
+    sets = kept_sets(made, rows.kept)
+    loaded = [PredicateName(segment, MEMBER) for segment in loaded_in(state.catalog)]
+    kept = frozenset((*sets, *(name.name for name in loaded)))
+    names = [PredicateName(name) for name in sets]
+    names += [name for held in sets.values() for each in held.labelled for name in each.names if name is not None]
     count = max(len(rows.ids), int(those.slots.max(initial=-1)) + 1)
     is_new = those.slots >= len(rows.ids)
-    plus = rows.plus.grown([*names, *map(place_of, before)], count)
+    plus = rows.plus.grown([*names, *loaded, *map(place_of, before)], count)
     plus.clear(those.slots[~is_new])
-    for name in names:
-        plus.put(name, fresh.predicates[name], those.slots)
-    plus.put(UNIVERSE, fresh.universe, those.slots)
-    moves, executor = {}, Executor(fresh, 0, state.answers.binder)
+    for name, held in sets.items():
+        plus.fill(held, PredicateName(name), made.universe, those.slots)
+    for each in loaded:
+        plus.put(each, made.predicates[each], those.slots)
+    plus.put(UNIVERSE, made.universe, those.slots)
+    moves, binder = {}, state.answers.binder
     for segment in before:
-        members = executor.members(executor.binder.bind_checked(nodes.Segment(segment)))
-        plus.put(place_of(segment), members, those.slots)
-        moves[segment] = moved(before[segment], hot.to_mask(members, len(those)), those.ids)
-    minus, known = rows.minus.grown(names, count), np.flatnonzero(is_new & (those.ids < base.count))
+        members = scan.members(binder.bind_checked(nodes.Segment(segment)))
+        plus.put_mask(place_of(segment), members, those.slots)
+        moves[segment] = moved(before[segment], members, those.ids)
+    minus, known = rows.minus.grown([*names, *loaded], count), np.flatnonzero(is_new & (those.ids < base.count))
     take_from(base, minus, kept, those.ids[known], those.slots[known])
     ids = np.concatenate([rows.ids, np.zeros(count - len(rows.ids), np.int64)])
     ids[those.slots] = those.ids
-    runs = joined_runs((*rows.runs, Run(those.slots, fresh.values, fresh.events, fresh.hidden)))
-    made = Rows(ids, runs, minus, plus, kept)
-    return with_rows(state, made, those.keys), moves
+    run = Run(those.slots, made.values, made.events, made.hidden)
+    return with_rows(state, rows.with_run(run, ids, minus, plus, kept), those.keys), moves
 
 
 def take_from(base: Generation, bits: Bits, kept: frozenset[str], ids: Ints, slots: Ints) -> None:

@@ -11,6 +11,7 @@ from segdex.bitmap import kernels_rows
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import CHUNK, Predicate, Words
 from segdex.generation import PredicateName
+from segdex.sets import Sets
 from segdex.values.column import Ints, Mask
 
 UNIVERSE = PredicateName("")
@@ -46,9 +47,34 @@ class Bits:
         words[: self.words.shape[0], :width] = self.words
         return Bits(places, words, slots)
 
+    def fill(self, held: Sets, presence: PredicateName, inside: Predicate, slots: Ints) -> None:
+        """Put slots into the sets of one name; they are in none of these. Only for who has made these bits.
+
+        Args:
+            held: the sets, of rows.
+            presence: the set of those who have a value.
+            inside: the rows that are in the universe.
+            slots: the slot of each row.
+        """
+        if held.present is None:
+            self.put(presence, inside, slots)
+        else:
+            self.put_mask(presence, held.present, slots)
+        words, width = self.words.reshape(-1), self.words.shape[1]
+        for each in held.labelled:
+            rows = np.array([-1 if name is None else self.places[name] for name in each.names], np.int64)
+            kernels_rows.put_codes(each.codes, each.owners, slots, rows, width, words)
+
     def put(self, name: PredicateName, held: Predicate, slots: Ints) -> None:
         """What *held* says of row i is said of ``slots[i]``; only for who has made these bits."""
         kernels_rows.put_bits(hot.to_words(held), slots, self.words[self.places[name]])
+
+    def put_mask(self, name: PredicateName, held: Mask, slots: Ints) -> None:
+        """As `put`, of a truth a row."""
+        octets = np.packbits(held, bitorder="little")
+        words = np.zeros(-(-len(octets) // 8), np.uint64)
+        words.view(np.uint8)[: len(octets)] = octets
+        kernels_rows.put_bits(words, slots, self.words[self.places[name]])
 
     def pick(self, name: PredicateName, held: Predicate, ids: Ints, slots: Ints) -> None:
         """What *held* says of ``ids[i]`` is said of ``slots[i]``; only for who has made these bits."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal
 
 import msgspec
 import pyarrow as pa
 
+from segdex.errors import StorageError
 from segdex.generation import Generation, alone
 from segdex.ingest.accepted import to_bytes as tables_to_bytes
 from segdex.live import declare, kept, records
@@ -20,7 +22,8 @@ from segdex.live.fold import refolded, reordered
 from segdex.live.loaded import action_of
 from segdex.live.perform import batch_of, later, performed
 from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
-from segdex.live.state import State
+from segdex.live.rows import MANY_RUNS, TOO_MANY_RUNS, Joined, joined, with_joined
+from segdex.live.state import State, started
 from segdex.live.writer import Writer
 from segdex.load import Loaded, read_into
 from segdex.query.answers import Answers
@@ -50,9 +53,12 @@ class Changer:
     ) -> None:
         place = f"generation {opened.generation.number}, section 'live'"
         offsets, gone, self.feed = kept.from_bytes(opened.more, opened.generation.number, place)
-        self.state = State(answers, None, offsets, gone)
+        self.state = started(answers, offsets, gone)
         self.writer = writer
         self._publish = publish
+        self._pool: ThreadPoolExecutor | None = None
+        self._joining: Future[Joined | None] | None = None
+        self._of: Generation | None = None  # the base whose runs are being joined
 
     # --- what was written ----------------------------------------------------------------------------------------
 
@@ -162,15 +168,35 @@ class Changer:
 
     def _do(self, action: Any, batch: Any = None) -> Entry:
         """Do it, write it, and let it be seen."""
-        if self.writer is not None:
-            self.writer.check()
         state, moves, redefined = performed(self.state, action, batch)
         entry = entry_of(state.version.number, state.version.as_of, moves, redefined)
         if self.writer is not None:
             self.writer.accept(records.to_bytes(Record(action, entry)))
         self._put(state, self.feed.with_entry(entry))
         self._fold_if_large()
+        self._tidy()
         return entry
+
+    def _tidy(self) -> None:
+        """Put what was joined aside in place, and have the next runs joined, while others are at work."""
+        if self._joining is not None and (self._joining.done() or self._many() > TOO_MANY_RUNS):
+            made, self._joining = self._joining.result(), None
+            if made is not None and self.state.rows is not None and self._of is self.state.base:
+                self.state = dataclasses.replace(self.state, rows=with_joined(self.state.rows, made))
+        if self._joining is None and self._many() > MANY_RUNS and self.state.rows is not None:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(1, thread_name_prefix="segdex-live")
+            self._of, self._joining = self.state.base, self._pool.submit(joined, self.state.rows.runs)
+
+    def _many(self) -> int:
+        return 0 if self.state.rows is None else len(self.state.rows.runs)
+
+    def close(self) -> None:
+        """Let go of the folder, and of what is being done aside."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        if self.writer is not None:
+            self.writer.close()
 
     def _put(self, state: State, feed: Feed) -> None:
         self.state, self.feed = state, feed
@@ -180,12 +206,18 @@ class Changer:
         return changes_of(entry, self.state.version.keys)
 
     def _fold_if_large(self) -> None:
-        """Fold the journal in where it, or what has changed, is large."""
+        """Fold the journal in where it, or what has changed, is large.
+
+        What has just been accepted stays so where that fails: the next call says why it cannot go on.
+        """
         version = self.state.version
         changed = 0 if version.delta is None else len(version.delta.ids)
         long = self.writer is not None and self.writer.journal_bytes > MOST_JOURNAL
         if long or changed > max(FEW, MOST_CHANGED * version.base.count):
-            self.fold()
+            try:
+                self.fold()
+            except StorageError as error:
+                _log.warning("the journal is not folded in: %s", error)
 
     def _folded(
         self, state: State, feed: Feed, keep: int, progress: Callable[[str, int, int], None] | None = None
@@ -194,6 +226,9 @@ class Changer:
 
     def _based(self, state: State, base: Generation, feed: Feed, keep: int) -> State:
         """*state* on a new base that holds all of it, written where there is a folder."""
-        if self.writer is not None:
-            base = self.writer.fold(base, kept.to_bytes(dict(state.offsets), state.erased, feed), keep)
-        return state.next(dataclasses.replace(alone(base), number=state.version.number), None)
+        if self.writer is None:
+            return state.next(dataclasses.replace(alone(base), number=state.version.number), None)
+        # Its number is that of its file, which may be greater: it is what whoever opens the folder goes on from.
+        return state.next(
+            alone(self.writer.fold(base, kept.to_bytes(dict(state.offsets), state.erased, feed), keep)), None
+        )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import pyarrow as pa
 
 from segdex.bitmap import predicate as hot
 from segdex.derive import Progress, derive
 from segdex.events.store import Events
 from segdex.generation import MEMBER, Generation, PredicateName
-from segdex.ingest.grown import numbered, settled
+from segdex.ingest.grown import settled
+from segdex.ingest.keys import Keys
 from segdex.ingest.read import Tables
 from segdex.ingest.report import Report, rejections
 from segdex.live.gathering import reordered as reordered_rows
@@ -33,7 +33,7 @@ def reordered(state: State, progress: Progress | None = None) -> tuple[Generatio
     whole = _whole(state)
     tables = _tables(state, whole)
     held = tables.keys.take(np.arange(len(tables.keys)))
-    made = derive(state.catalog, _without_holes(tables, held), state.version.as_of, progress, whole.fitted)
+    made = derive(state.catalog, _by_key(tables), state.version.as_of, progress, whole.fitted)
     places = made.keys.lookup(held)
     sets = dict(made.predicates)
     for name in loaded_in(state.catalog):
@@ -61,14 +61,15 @@ def _tables(state: State, whole: Generation) -> Tables:
     )
 
 
-def _without_holes(tables: Tables, keys: pa.Array) -> Tables:
-    """The tables without the dense ids that have no key: those of erased customers."""
-    if keys.null_count == 0:
+def _by_key(tables: Tables) -> Tables:
+    """The tables as a build has them before it numbers customers: in the order of keys, and without those of nobody."""
+    numbering = tables.keys.numbering
+    if numbering is None:
         return tables
-    held = np.flatnonzero(np.asarray(keys.is_valid()))
+    held = numbering.ids.astype(np.int64)
     return dataclasses.replace(
         tables,
-        keys=numbered(keys.drop_null(), np.arange(len(held)), len(held)),
+        keys=Keys(tables.keys.values),
         attributes={name: column.take(held) for name, column in tables.attributes.items()},
         events={name: reordered_rows(events, held) for name, events in tables.events.items()},
         universe=None if tables.universe is None else tables.universe[held],

@@ -14,15 +14,16 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from segdex.bitmap import predicate as hot
 from segdex.events.store import Events
-from segdex.forks import Once
-from segdex.generation import MOST_LABELS, Delta, Generation, PredicateName, Values
+from segdex.generation import MOST_LABELS, Delta, Generation, Values
 from segdex.ingest.grown import numbered
 from segdex.ingest.keys import AnyKeys
 from segdex.live import gathering
 from segdex.live.bits import UNIVERSE, Bits, no_bits
 from segdex.live.gathering import Places, lazily
 from segdex.schema.types import ValueType
+from segdex.sets import Sets, sets_of
 from segdex.values.column import Column, Ints, distinct, texts
 from segdex.values.family import Family
 from segdex.values.lazy import Lazy
@@ -55,23 +56,17 @@ class Rows:
     Attributes:
         ids: the dense id of each slot, shape (slots,).
         runs: their rows, earlier ones first.
+        where: the run of each slot, and its row there.
         minus, plus: the sets as the base has them, and as they are now.
         kept: the names whose sets are kept in both; of others answers are computed from values.
     """
 
     ids: Ints
     runs: tuple[Run, ...]
+    where: Places
     minus: Bits
     plus: Bits
     kept: frozenset[str]
-
-    @Once
-    def where(self) -> Places:
-        """The run of each slot, and its row there."""
-        runs, rows = np.full(len(self.ids), -1, np.int64), np.full(len(self.ids), -1, np.int64)
-        for number, run in enumerate(self.runs):
-            runs[run.slots], rows[run.slots] = number, np.arange(len(run.slots))
-        return Places(runs, rows)
 
     def values(self, name: str) -> Values:
         """The values of *name*, shape (slots,)."""
@@ -85,13 +80,21 @@ class Rows:
         """The rows of a stream by slot."""
         return gathering.events([run.events for run in self.runs], name, self.where)
 
+    def with_run(self, run: Run, ids: Ints, minus: Bits, plus: Bits, kept: frozenset[str]) -> Rows:
+        """These and one run more, of some of them or of new slots."""
+        more = np.full(len(ids) - len(self.ids), -1, np.int64)
+        sources, rows = (np.concatenate([each, more]) for each in (self.where.sources, self.where.rows))
+        sources[run.slots], rows[run.slots] = len(self.runs), np.arange(len(run.slots))
+        return Rows(ids, (*self.runs, run), Places(sources, rows), minus, plus, kept)
+
 
 def begun(base: Generation) -> Rows:
     """Nobody has changed."""
     kept = frozenset(name.name for name in base.predicates if _is_kept(base, name.name))
     names = [name for name in base.predicates if name.name in kept]
     bits = no_bits().grown(names, 0)
-    return Rows(np.empty(0, np.int64), (), bits, bits, kept)
+    nobody = np.empty(0, np.int64)
+    return Rows(nobody, (), Places(nobody, nobody), bits, bits, kept)
 
 
 def _is_kept(base: Generation, name: str) -> bool:
@@ -102,23 +105,64 @@ def _is_kept(base: Generation, name: str) -> bool:
     return name not in base.dictionaries or base.labels(name) is not None
 
 
-def joined_runs(runs: tuple[Run, ...]) -> tuple[Run, ...]:
-    """*runs* with those of about one size at the end put together; slots that are in a later one are left out."""
-    while len(runs) > 1 and len(runs[-2].slots) <= 2 * len(runs[-1].slots):
-        runs = (*runs[:-2], _together(runs[-2], runs[-1]))
-    return runs
+# --- fewer runs ----------------------------------------------------------------------------------------------------
+
+MANY_RUNS = 48
+"""More runs are put together: each costs some microseconds for every name that is read of all slots."""
+TOO_MANY_RUNS = 256
+"""The next batch waits until so many are fewer."""
 
 
-def _together(one: Run, other: Run) -> Run:
-    first = np.flatnonzero(~np.isin(one.slots, other.slots))
-    second = np.arange(len(other.slots))
-    places = Places(np.repeat(np.array([0, 1], np.int64), [len(first), len(second)]), np.concatenate([first, second]))
+@dataclasses.dataclass(frozen=True, eq=False)
+class Joined:
+    """Some runs as one.
+
+    Attributes:
+        first, last: they were the runs from *first* to *last* - 1.
+        run: the rows that were the latest among them.
+    """
+
+    first: int
+    last: int
+    run: Run
+
+
+def joined(runs: tuple[Run, ...]) -> Joined | None:
+    """The latest runs, those of about one size, as one, gathered; None where there are few."""
+    if len(runs) <= MANY_RUNS:
+        return None
+    first, size = len(runs), 0
+    while first > 0 and (size == 0 or len(runs[first - 1].slots) <= 2 * size):
+        first -= 1
+        size += len(runs[first].slots)
+    return Joined(first, len(runs), _one(runs[first:]))
+
+
+def _one(runs: tuple[Run, ...]) -> Run:
+    slots = np.concatenate([run.slots for run in runs])
+    sources = np.repeat(np.arange(len(runs)), [len(run.slots) for run in runs])
+    rows = np.concatenate([np.arange(len(run.slots)) for run in runs])
+    # Of a slot that is in several runs the latest one counts: the first one seen from the end.
+    slots, last = np.unique(slots[::-1], return_index=True)
+    places = Places(sources[::-1][last], rows[::-1][last])
+    held, events, hidden = ([getattr(run, part) for run in runs] for part in ("values", "events", "hidden"))
     return Run(
-        np.concatenate([one.slots[first], other.slots]),
-        lazily(other.values, lambda name: gathering.values((one.values, other.values), name, places)),
-        lazily(other.events, lambda name: gathering.events((one.events, other.events), name, places)),
-        lazily(other.hidden, lambda name: gathering.column((one.hidden, other.hidden), name, places)),
+        slots,
+        {name: gathering.values(held, name, places) for name in runs[0].values},
+        {name: gathering.events(events, name, places) for name in runs[0].events},
+        {name: gathering.column(hidden, name, places) for name in runs[0].hidden},
     )
+
+
+def with_joined(rows: Rows, made: Joined) -> Rows:
+    """The same rows in fewer runs; *rows* may have more runs by now than when they were joined."""
+    sources, at = rows.where.sources.copy(), rows.where.rows.copy()
+    inside = np.flatnonzero((sources >= made.first) & (sources < made.last))
+    at[inside] = np.searchsorted(made.run.slots, inside)
+    sources[inside] = made.first
+    sources[sources >= made.last] -= made.last - made.first - 1
+    runs = (*rows.runs[: made.first], made.run, *rows.runs[made.last :])
+    return dataclasses.replace(rows, runs=runs, where=Places(sources, at))
 
 
 # --- as generations ------------------------------------------------------------------------------------------------
@@ -199,16 +243,12 @@ def _labels(rows: Rows, base: Generation) -> dict[str, Column]:
     return found
 
 
-def predicate_names(fresh: Generation, kept: frozenset[str]) -> tuple[list[PredicateName], frozenset[str]]:
-    """The sets of *fresh* that are kept, and the names whose sets still are: all their labels must have one."""
-    there = {name.name for name in fresh.predicates}
-    lost = {name for name in kept if not _has_all(fresh, name, there)}
-    still = kept - lost
-    return [name for name in fresh.predicates if name.name in still], still
+def kept_sets(fresh: Generation, kept: frozenset[str]) -> dict[str, Sets]:
+    """The sets of the names of *fresh* whose sets are *kept*, as far as all their labels may have one."""
+    inside = None if fresh.all_inside else hot.to_mask(fresh.universe, fresh.count)
+    found = {name: sets_of(name, fresh.values[name], inside, fresh.count) for name in fresh.values if name in kept}
+    return {name: held for name, held in found.items() if held is not None and _has_all(fresh, name, held)}
 
 
-def _has_all(fresh: Generation, name: str, there: set[str]) -> bool:
-    if name not in there:
-        return False
-    kind = fresh.catalog.types[name]
-    return kind.family or name not in fresh.dictionaries or fresh.labels(name) is not None
+def _has_all(fresh: Generation, name: str, held: Sets) -> bool:
+    return bool(held.labelled) or name not in fresh.dictionaries or fresh.catalog.types[name].family

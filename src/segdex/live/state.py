@@ -10,7 +10,7 @@ import numpy as np
 
 from segdex.bitmap.predicate import Predicate
 from segdex.forks import Once
-from segdex.generation import Generation, PredicateName, Version, alone
+from segdex.generation import Generation, PredicateName, Version
 from segdex.live.erased import Erased
 from segdex.live.gathering import lazily
 from segdex.live.rows import TRACKED, Rows, begun
@@ -56,12 +56,14 @@ class State:
         rows: what its delta is made of; None where nobody has changed.
         offsets: the position after the last batch that was taken in, by source.
         erased: whom the index must not know.
+        tracked: the members that each tracked segment has in the base, found when they are first needed.
     """
 
     answers: Answers
     rows: Rows | None = None
     offsets: Mapping[str, int] = dataclasses.field(default_factory=dict)
     erased: Erased = dataclasses.field(default_factory=Erased)
+    tracked: Mapping[str, Predicate] = dataclasses.field(default_factory=dict)
 
     @property
     def version(self) -> Version:
@@ -78,23 +80,11 @@ class State:
         """The checked schema."""
         return self.answers.version.catalog
 
-    @Once
-    def tracked(self) -> Mapping[str, Predicate]:
-        """The members that each tracked segment has in the base, found when they are first needed."""
-        base = self.answers.base
-
-        def members(name: str) -> Predicate:
-            found: Predicate = base.members(base.binder.bind_checked(nodes.Segment(name)))
-            return found
-
-        return lazily(dict.fromkeys(tracked_in(self.catalog)), members)
-
     def next(self, version: Version, rows: Rows | None) -> State:
         """The state of a later version; what is known of the same base is used again."""
-        made = dataclasses.replace(self, answers=self.answers.next(version), rows=rows)
-        if version.base is self.base:
-            made.__dict__["tracked"] = self.tracked
-        return made
+        answers = self.answers.next(version)
+        tracked = self.tracked if version.base is self.base else tracked_by(answers)
+        return dataclasses.replace(self, answers=answers, rows=rows, tracked=tracked)
 
     def numbered(self, number: int) -> State:
         """The same under another number."""
@@ -121,6 +111,13 @@ def place_of(segment: str) -> PredicateName:
     return PredicateName(segment, TRACKED)
 
 
-def started(base: Generation, memory_limit: int | None = None) -> State:
+def tracked_by(answers: Answers) -> Mapping[str, Predicate]:
+    """The members of the tracked segments in the base of a version, each found when it is first needed."""
+    base = answers.base
+    names = tracked_in(answers.version.catalog)
+    return lazily(dict.fromkeys(names), lambda name: base.members(base.binder.bind_checked(nodes.Segment(name))))
+
+
+def started(answers: Answers, offsets: Mapping[str, int] | None = None, erased: Erased | None = None) -> State:
     """An index that is a base alone."""
-    return State(Answers(alone(base), memory_limit))
+    return State(answers, None, offsets or {}, erased or Erased(), tracked_by(answers))

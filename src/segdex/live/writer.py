@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from segdex.errors import StorageError
 from segdex.generation import Generation
 from segdex.store import generations
 from segdex.store.container import Identity
@@ -25,6 +26,7 @@ class Writer:
         self.identity = identity
         self._lock = lock
         self._system = system
+        self._sound = True  # whether it is known what the disk holds
         self._journal, self.recovered = Journal.open(folder, identity, system, lock)
 
     @classmethod
@@ -49,8 +51,14 @@ class Writer:
 
         Raises:
             LockedError: it is a fork of the one that may.
+            StorageError: an earlier write failed: another record could follow a journal that nobody reads any more.
         """
         self._lock.check()
+        if not self._sound:
+            raise StorageError(
+                "an earlier write failed, and what the disk holds is not known", place=str(self.folder),
+                hint="open the index again",
+            )  # fmt: skip
 
     @property
     def journal_bytes(self) -> int:
@@ -63,24 +71,33 @@ class Writer:
         Raises:
             StorageError: the operating system refused; the index must be opened again.
         """
+        self.check()
+        self._sound = False
         self._journal.append(payload)
+        self._sound = True
 
     def fold(self, generation: Generation, more: bytes, keep: int = 2) -> Generation:
         """Write *generation*, which holds all that the journal does, as a snapshot, and give it as it is there, mapped.
 
         Raises:
-            StorageError: the operating system refused; what was there before still is, or the new one is.
+            StorageError: the operating system refused; what was there before still is, or the new one is. Which one is
+                known when the index is opened again.
         """
-        self._lock.check()
+        self.check()
+        self._sound = False
         self.identity = generations.save(
             generation, self.folder, self._system, more=more, lock=self._lock,
             last_sequence=self._journal.sequence, keep=keep,
         )  # fmt: skip
         self._journal.close()
         self._journal, _ = Journal.open(self.folder, self.identity, self._system, self._lock)
-        return generations.load(self.folder, self._system)
+        mapped = generations.load(self.folder, self._system)
+        self._sound = True
+        return mapped
 
     def close(self) -> None:
         """Let the folder go; a second time nothing happens."""
-        self._journal.close()
-        self._lock.close()
+        try:
+            self._journal.close()
+        finally:
+            self._lock.close()

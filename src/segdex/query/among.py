@@ -41,7 +41,7 @@ class Among:
         self._customers = customers
         self._ids = ids
         self._calls: dict[str, Column | Family] = {}
-        self._source = _among(customers.source(), ids)
+        self._source = source_among(customers.source(), ids)
 
     @property
     def count(self) -> int:
@@ -111,9 +111,8 @@ def asks_for_all(bound: Bound, catalog: Catalog) -> bool:
     )
 
 
-def _among(source: Source, ids: Ints) -> Source:
+def source_among(source: Source, ids: Ints) -> Source:
     """What metrics of the customers *ids* are computed from; gathered when it is asked for."""
-
     return dataclasses.replace(
         source,
         count=len(ids),

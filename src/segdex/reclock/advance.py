@@ -3,17 +3,58 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
-from segdex.derive import Derivation, using
-from segdex.generation import Generation
-from segdex.reclock.dependence import moving
+import numpy as np
+
+from segdex.derive import RANKED, Derivation, using
+from segdex.generation import Generation, PredicateName, Values
+from segdex.metrics.bands import band
+from segdex.metrics.compute import Source, compute, compute_fitted
+from segdex.metrics.select import spread
+from segdex.query.among import source_among
+from segdex.query.customers import Customers
+from segdex.reclock import attributes
+from segdex.reclock.changes import (
+    NOBODY,
+    WHOLE,
+    Change,
+    Flip,
+    bits,
+    changed_columns,
+    flip_all,
+    flips_of_bands,
+    flips_of_column,
+)  # fmt: skip
+from segdex.reclock.columns import (
+    FARTHEST,
+    Computed,
+    LaterRanks,
+    Since,
+    crossing,
+    global_part,
+    later_column,
+    later_family,
+    later_ranks,
+    taken,
+)  # fmt: skip
+from segdex.reclock.dependence import asks_clock, asks_today, moving, parts_of, rules_of
+from segdex.reclock.spans import Advance, Reach
+from segdex.reclock.touched import Touched
+from segdex.schema.model import Metric
+from segdex.values.cells import Cell, Cells, cells_of
+from segdex.values.column import Column, Data, Ints, Mask
+from segdex.values.family import Family
 
 
 def reclocked(old: Generation, as_of: int) -> Generation:
     """The generation that follows *old* when nothing but the clock moves.
 
     It is what `segdex.derive.derive` makes of the same tables at that clock with the same fitted edges and parameters:
-    the same values to the last bit, the same sets. What did not change is shared with *old*, which stays as it is.
+    the same values to the last bit, the same sets, the same answers. What did not change is shared with *old*, which
+    stays as it is. Sets are there; columns and ranks that changed are made when they are first read.
 
     Args:
         old: any generation.
@@ -23,15 +64,319 @@ def reclocked(old: Generation, as_of: int) -> Generation:
         LimitError: a sum of integers leaves the range of 64 bits.
         SchemaError: a model without parameters is to be fitted, and the data do not tell them.
     """
-    catalog = old.catalog
-    made = Derivation(dataclasses.replace(old, as_of=as_of, number=old.number + 1))
-    direct = moving(catalog)
-    after = {*direct, *using(direct, catalog)}
-    names = [name for name in catalog.order if name in after and name not in catalog.schema.segments]
-    made.forget(names)
-    for name in names:
-        made.compute(name)
-        made.settle(name)
-    for name in filter(made.is_ranked, names):
-        made.rank(name)
-    return made.generation
+    return _Reclocking(old, as_of).generation()
+
+
+class _Reclocking:
+    """A generation in the making, name after name in the order of their use."""
+
+    def __init__(self, old: Generation, as_of: int) -> None:
+        self._old = old
+        self._catalog = old.catalog
+        self._advance = Advance(old.catalog, old.as_of, as_of)
+        self._before, self._ranks_before = cells_of(old.values), cells_of(old.ranks)
+        number = old.number + 1
+        self._made = Derivation(
+            dataclasses.replace(old, as_of=as_of, number=number, values=self._before, ranks=self._ranks_before)
+        )
+        values, ranks = self._made.values, self._made.ranks
+        assert isinstance(values, Cells)
+        assert isinstance(ranks, Cells)
+        self._cells, self._ranks = values.cells, ranks.cells
+        self._changes: dict[str, Change] = {}
+        self._flips: list[Flip] = []
+        self._sources: dict[Reach, tuple[Ints, Source, Source]] = {}
+
+    def generation(self) -> Generation:
+        """The generation, when all is done."""
+        catalog = self._catalog
+        direct = moving(catalog)
+        after = {*direct, *using(direct, catalog)}
+        names = [name for name in catalog.order if name in after and name not in catalog.schema.segments]
+        self._from_rows([name for name in names if name in catalog.schema.metrics])
+        for name in names:
+            change = self._changes.get(name) or self._change(name)
+            if change.is_none:
+                continue
+            self._changes[name] = change
+            self._put(name, change)
+        self._settle()
+        return self._made.generation
+
+    def _settle(self) -> None:
+        """Make the sets that changed."""
+        flip_all(self._made.predicates, self._flips, self._old.count)
+        self._flips = []
+
+    # --- what changes ---
+
+    def _change(self, name: str) -> Change:
+        schema = self._catalog.schema
+        if name in schema.metrics:
+            return self._of_parts(name, schema.metrics[name])
+        if name in schema.bands:
+            return self._of_band(name)
+        return self._of_stages(name)
+
+    def _from_rows(self, names: list[str]) -> None:
+        """The changes of the metrics among *names* that do not use others, several at the same time."""
+        found: dict[str, Reach] = {}
+        for name in names:
+            metric = self._catalog.schema.metrics[name]
+            if metric.attribute is not None:
+                self._changes[name] = self._of_attribute(name, metric)
+            elif not parts_of(metric):
+                if self._is_whole(name, metric):
+                    self._changes[name] = WHOLE
+                else:
+                    found[name] = self._advance.reach(metric)
+        touched = Touched(self._old.events, found.values())
+        for reach in found.values():
+            self._sources.setdefault(reach, self._source_pair(touched.customers(reach)))
+        changes = spread(lambda name: self._of_rows(name, found[name]), list(found)) if found else []
+        self._changes |= dict(zip(found, changes, strict=True))
+
+    def _is_whole(self, name: str, metric: Metric) -> bool:
+        """Whether all values of a metric over streams have to be computed anew."""
+        if asks_today(rules_of(metric)) or self._advance.now - self._advance.before >= FARTHEST:
+            return True
+        return metric.kind == "p_alive" and metric.r is None and name not in self._old.fitted
+
+    def _moves(self, metric: Metric) -> bool:
+        """Whether the values of a metric over streams follow the clock for everybody."""
+        before, now = self._advance.days
+        return (
+            metric.kind in ("days_since", "days_until")
+            or (metric.kind == "score" and metric.half_life is not None)
+            or (metric.kind == "p_alive" and before != now)
+        )
+
+    def _of_rows(self, name: str, reach: Reach) -> Change:
+        metric = self._catalog.schema.metrics[name]
+        ids, before, now = self._sources[reach]
+        moves = self._moves(metric)
+        if not len(ids):
+            return Change(ids, moves=moves)
+        after = self._computed(name, now)
+        if isinstance(after, Family):
+            return Change(ids, self._computed(name, before), after, moves)
+        return changed_columns(ids, taken(self._before.cells[name], ids), after, moves)
+
+    def _of_attribute(self, name: str, metric: Metric) -> Change:
+        attribute = self._old.values[metric.attribute or ""]
+        assert isinstance(attribute, Column)
+        ids = attributes.differing(metric, attribute, self._advance, _bits_differ)
+        if not len(ids):
+            return Change(NOBODY)
+        if metric.kind == "years_since":
+            part = attribute.take(ids)
+            before, after = (
+                Column(self._catalog.types[name], attributes.values_of(metric, part, self._advance, as_of))
+                for as_of in (self._advance.before, self._advance.now)
+            )
+            return Change(ids, before, after)
+        # Whoever waits for a date waits less and less; who waits longer now has a place elsewhere among the others.
+        repeats = metric.every is not None
+        ids = attributes.differing(metric, attribute, self._advance, _grows) if repeats else NOBODY
+        before, after = (
+            Column(self._catalog.types[name], attributes.values_of(metric, attribute.take(ids), self._advance, as_of))
+            for as_of in (self._advance.before, self._advance.now)
+        )
+        return Change(ids, before, after, moves=True)
+
+    def _of_parts(self, name: str, metric: Metric) -> Change:
+        """The change of a metric that is made of others."""
+        changes = [self._changes[part] for part in sorted(parts_of(metric)) if part in self._changes]
+        if not changes:
+            return Change(NOBODY)
+        # What a formula over families has for those without a pair is settled by all customers together.
+        if self._catalog.types[name].family or any(change.whole or change.moves for change in changes):
+            return WHOLE
+        ids = np.unique(np.concatenate([change.ids for change in changes]))
+        after = compute(metric, self._source_pair(ids)[2])
+        assert isinstance(after, Column)
+        return changed_columns(ids, taken(self._before.cells[name], ids), after)
+
+    def _of_band(self, name: str) -> Change:
+        declared = self._catalog.schema.bands[name]
+        change = self._changes.get(declared.metric)
+        if change is None:
+            return Change(NOBODY)
+        edges = self._old.fitted[name]
+
+        def banded(values: Values) -> Values:
+            return band(declared, values, None, self._catalog.zone, edges).values
+
+        if change.whole:
+            return WHOLE
+        ids, before, after = change.ids, change.before, change.after
+        if change.moves:
+            candidates = self._candidates(declared.metric, banded)
+            if candidates is None:
+                return WHOLE
+            ids = np.union1d(ids, candidates)
+            before = taken(self._before.cells[declared.metric], ids)
+            after = taken(self._cells[declared.metric], ids)
+        if not len(ids):
+            return Change(NOBODY)
+        assert before is not None
+        assert after is not None
+        before, after = banded(before), banded(after)
+        if isinstance(after, Family):
+            return Change(ids, before, after)
+        assert isinstance(before, Column)
+        return changed_columns(ids, before, after)
+
+    def _candidates(self, name: str, banded: Callable[[Values], Values]) -> Ints | None:
+        """Whoever may be in another band of a metric that moves; None: it cannot be told."""
+        metric = self._catalog.schema.metrics[name]
+        if metric.attribute is not None:
+            attribute = self._old.values[metric.attribute]
+            assert isinstance(attribute, Column)
+            of = self._catalog.types[name]
+
+            def differ(before: Data, now: Data) -> Mask:
+                codes = [banded(Column(of, data)) for data in (before, now)]
+                return codes[0].data != codes[1].data  # type: ignore[union-attr, no-any-return]
+
+            return attributes.differing(metric, attribute, self._advance, differ)
+        if metric.kind == "days_since" and metric.by is None:
+            edges = self._made.edges_over(name)
+            return crossing(self._before.cells[name], edges, self._advance.before, self._advance.now)
+        return None
+
+    def _of_stages(self, name: str) -> Change:
+        catalog = self._catalog
+        stages = catalog.schema.stages[name]
+        used = self._used(name)
+        if not (used & self._changes.keys()) and not asks_clock((stage.where for stage in stages), catalog):
+            asked = [catalog.schema.segments[each].where for each in used if each in catalog.schema.segments]
+            if not asks_clock(asked, catalog):
+                return Change(NOBODY)
+        return WHOLE
+
+    def _used(self, name: str) -> set[str]:
+        """All names that *name* is made of, segments within segments included."""
+        found: set[str] = set()
+        left = [name]
+        while left:
+            new = self._catalog.uses[left.pop()] - found
+            found |= new
+            left.extend(each for each in new if each in self._catalog.schema.segments)
+        return found
+
+    # --- what follows from a change ---
+
+    def _put(self, name: str, change: Change) -> None:
+        if change.whole:
+            self._put_whole(name)
+        elif self._catalog.types[name].family:
+            self._put_family(name, change)
+        else:
+            self._put_column(name, change)
+
+    def _put_whole(self, name: str) -> None:
+        self._settle()
+        self._changes[name] = WHOLE
+        self._made.forget([name])
+        self._made.compute(name)
+        self._made.settle(name)
+        if self._is_ranked(name):
+            self._ranks[name] = LaterRanks(None, NOBODY, self._cells[name], self._made.edges_over(name))
+
+    def _put_column(self, name: str, change: Change) -> None:
+        cells, old = self._cells, self._before.cells[name]
+        metric = self._catalog.schema.metrics.get(name)
+        if change.moves and (metric is None or metric.kind != "days_since" or metric.attribute is not None):
+            cells[name] = self._late(name)
+        else:
+            part = change.after
+            if part is None:
+                part = taken(old, NOBODY)
+            assert isinstance(part, Column)
+            way = Since(self._advance.now, partial(_of_some, self._made.generation, name)) if change.moves else None
+            cells[name] = later_column(old, self._advance.before, change.ids, part, way, self._old.count)
+        if len(change.ids):
+            self._flips += flips_of_column(name, change)
+        if self._is_ranked(name):
+            root = self._ranks_before.cells[name]
+            edges = self._made.edges_over(name)
+            if (
+                metric is not None
+                and metric.kind in ("p_alive", "days_until")
+                and metric.attribute is None
+                and change.moves
+            ):
+                self._ranks[name] = LaterRanks(None, NOBODY, cells[name], edges)
+            else:
+                self._ranks[name] = later_ranks(root, change.ids, cells[name], edges)
+
+    def _put_family(self, name: str, change: Change) -> None:
+        cells = self._cells
+        if change.moves:
+            cells[name] = self._late(name)
+            return
+        if name in self._catalog.schema.bands:
+            had = PredicateName(name) in self._made.predicates
+            flips = flips_of_bands(name, change) if had else None
+            if flips is None:
+                self._put_whole(name)
+                return
+            self._flips += flips
+        assert isinstance(change.after, Family)
+        part = global_part(change.after, change.ids)
+        cells[name] = later_family(self._before.cells[name], change.ids, part, self._old.count)
+
+    def _is_ranked(self, name: str) -> bool:
+        kind = self._catalog.types[name]
+        return not kind.family and kind.kind in RANKED
+
+    # --- values ---
+
+    def _source_pair(self, ids: Ints) -> tuple[Ints, Source, Source]:
+        """What metrics of the customers *ids* are computed from before and now; their rows are gathered once."""
+        now = source_among(Customers(self._made.generation).source(), ids)
+        now = dataclasses.replace(now, value=lambda name: self._part(name, self._cells, now, ids))
+        before = dataclasses.replace(now, as_of=self._advance.before)
+        before = dataclasses.replace(before, value=lambda name: self._part(name, self._before.cells, before, ids))
+        return ids, before, now
+
+    def _part(self, name: str, cells: Mapping[str, Cell[Values]], source: Source, ids: Ints) -> Values:
+        """The values of a metric that others are made of, of some customers."""
+        if self._catalog.types[name].family:
+            return self._computed(name, source)
+        return taken(cells[name], ids)
+
+    def _computed(self, name: str, source: Source) -> Values:
+        return _values(self._made.generation, name, source)
+
+    def _late(self, name: str) -> Computed:
+        """Values that are computed from rows when they are read."""
+        return Computed(partial(_of_all, self._made.generation, name), partial(_of_some, self._made.generation, name))
+
+
+# What makes values later holds on to the new generation alone, and not to the one before it.
+
+
+def _of_all(generation: Generation, name: str) -> Values:
+    return _values(generation, name, Customers(generation).source())
+
+
+def _of_some(generation: Generation, name: str, ids: Ints) -> Values:
+    return _values(generation, name, source_among(Customers(generation).source(), ids))
+
+
+def _values(generation: Generation, name: str, source: Source) -> Values:
+    fitted: Any = generation.fitted.get(name)
+    return compute_fitted(generation.catalog.schema.metrics[name], source, fitted)[0]
+
+
+def _bits_differ(before: Data, now: Data) -> Mask:
+    differ: Mask = bits(before) != bits(now)
+    return differ
+
+
+def _grows(before: Data, now: Data) -> Mask:
+    with np.errstate(invalid="ignore"):
+        grows: Mask = now > before
+    return grows

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from segdex.rules import nodes
 from segdex.schema.calls import metric_of
 from segdex.schema.catalog import Catalog
+from segdex.schema.families import references
 from segdex.schema.model import Metric
 
 
@@ -65,3 +66,11 @@ def asks_clock(rules: Iterable[nodes.Rule | str | None], catalog: Catalog) -> bo
         if isinstance(node, nodes.Call | nodes.Sequence)
     ]
     return any(follows_clock(metric_of(call, catalog), catalog) for call in calls)
+
+
+def parts_of(metric: Metric) -> set[str]:
+    """The metrics that *metric* is made of."""
+    if metric.metric is not None:
+        return {metric.metric}
+    names = (part.of if isinstance(part, nodes.Item) else part for part in references(metric.formula))
+    return {name.name for name in names if isinstance(name, nodes.Name)}

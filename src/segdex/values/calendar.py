@@ -33,6 +33,17 @@ def current(as_of: int, period: Span, zone: dt.tzinfo) -> int:
     return int(_periods_of_days(np.array([today(as_of, zone)], np.int64), period)[0])
 
 
+def first_day(number: int, period: Span) -> int:
+    """The first day of a period by its number, see `periods`.
+
+    >>> first_day(0, "w"), first_day(1, "w"), first_day(1, "mo")
+    (-3, 4, 31)
+    """
+    if period == "d":
+        return number
+    return 7 * number - 3 if period == "w" else int(_starts(np.array([number], np.int64))[0])
+
+
 def _periods_of_days(days: Ints, period: Span) -> Ints:
     if period == "d":
         return days

@@ -86,8 +86,8 @@ def bounds(window: Window, as_of: int, zone: dt.tzinfo) -> tuple[int, int]:
         case Lifetime():
             low, high = FIRST, as_of
         case Rolling(start, end):
-            low = FIRST if start is None else _back(as_of, start, zone)
-            high = as_of if end is None else _back(as_of, end, zone)
+            low = FIRST if start is None else back(as_of, start, zone)
+            high = as_of if end is None else back(as_of, end, zone)
         case Dates(first, after):
             low = FIRST if first is None else midnight(first.toordinal() - _EPOCH_ORDINAL, zone) - 1
             high = as_of if after is None else midnight(after.toordinal() - _EPOCH_ORDINAL, zone) - 1
@@ -108,7 +108,7 @@ def bounds(window: Window, as_of: int, zone: dt.tzinfo) -> tuple[int, int]:
     return max(low, FIRST), min(high, as_of)
 
 
-def _back(moment: int, length: Duration, zone: dt.tzinfo) -> int:
+def back(moment: int, length: Duration, zone: dt.tzinfo) -> int:
     """*moment* less *length*; months and years keep the local time of day."""
     fixed = length.fixed_microseconds
     if fixed is not None or length.count == 0:

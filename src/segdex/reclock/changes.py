@@ -1,0 +1,132 @@
+"""What a name's values were and are, of the customers who have others than before; and the sets that this flips."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import MutableMapping, Sequence
+
+import numpy as np
+
+from segdex.bitmap import predicate as hot
+from segdex.bitmap.predicate import Predicate
+from segdex.generation import MOST_LABELS, PredicateName, Values
+from segdex.metrics.select import spread
+from segdex.sets import remains
+from segdex.values.column import Codes, Column, Data, Ints, Mask
+from segdex.values.family import Family
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """How the values of a name change with the clock.
+
+    Attributes:
+        ids: the customers with another value, ascending, int64.
+        before, after: their values; families count the customers from 0.
+        moves: whether the values of everybody else move with the clock too, known ones staying known.
+        whole: whether everything may be other, and was computed anew; nothing else is told then.
+    """
+
+    ids: Ints
+    before: Values | None = None
+    after: Values | None = None
+    moves: bool = False
+    whole: bool = False
+
+    @property
+    def is_none(self) -> bool:
+        """Whether nobody's value changes."""
+        return not (self.moves or self.whole or len(self.ids))
+
+
+NOBODY = np.empty(0, np.int64)
+WHOLE = Change(NOBODY, whole=True)
+
+
+def changed_columns(ids: Ints, before: Column, after: Column, moves: bool = False) -> Change:
+    """The change of a column, of those customers among *ids* whose values differ in a bit."""
+    differ = np.flatnonzero(bits(before.data) != bits(after.data))
+    return Change(ids[differ], before.take(differ), after.take(differ), moves)
+
+
+def bits(data: Data) -> Codes | Ints:
+    """Values as integers, of floats their bits: a missing value is the same as another one."""
+    return data.view(np.int64) if data.dtype == np.float64 else data  # type: ignore[return-value]
+
+
+@dataclasses.dataclass(frozen=True)
+class Flip:
+    """The customers who enter or leave a set.
+
+    Attributes:
+        name: of the set.
+        ids: who changes sides, ascending, each once.
+        keeps: whether a set without members is kept.
+    """
+
+    name: PredicateName
+    ids: Ints
+    keeps: bool = True
+
+
+def flips_of_column(name: str, change: Change) -> list[Flip]:
+    """The sets of a column that change."""
+    before, after = change.before, change.after
+    assert isinstance(before, Column)
+    assert isinstance(after, Column)
+    flips = [Flip(PredicateName(name), change.ids[before.known != after.known])]
+    if after.dictionary is not None and len(after.dictionary) <= MOST_LABELS:
+        labels = after.dictionary.to_pylist()
+        for code in np.unique(np.concatenate([before.data, after.data])):
+            if code >= 0:
+                turned = (before.data == code) != (after.data == code)
+                flips.append(Flip(PredicateName(name, labels[code]), change.ids[turned]))
+    return [flip for flip in flips if len(flip.ids)]
+
+
+def flips_of_bands(name: str, change: Change) -> list[Flip] | None:
+    """The sets of bands of a family that change; None where that cannot be told from these customers alone."""
+    before, after = change.before, change.after
+    assert isinstance(before, Family)
+    assert isinstance(after, Family)
+    if not (remains(before) and remains(after)):
+        return None
+    assert after.column.dictionary is not None
+    count = len(change.ids)
+    flips = [Flip(PredicateName(name), change.ids[_present(before, count) != _present(after, count)])]
+    labels = after.column.dictionary.to_pylist()
+    for number, category in enumerate(after.categories.to_pylist()):
+        pairs = [slice(*family.offsets[number : number + 2]) for family in (before, after)]
+        for code, label in enumerate(labels):
+            if code != after.rest:
+                have = [
+                    family.customers[pair][family.column.data[pair] == code]
+                    for family, pair in zip((before, after), pairs, strict=True)
+                ]
+                turned = np.setxor1d(have[0], have[1], assume_unique=True)
+                flips.append(Flip(PredicateName(name, label, category), change.ids[turned], keeps=False))
+    return [flip for flip in flips if len(flip.ids)]
+
+
+def _present(family: Family, count: int) -> Mask:
+    """Which of *count* customers are in the presence of bands of a family."""
+    if family.rest < 0:
+        present = np.zeros(count, np.bool_)
+        present[family.customers] = True
+        return present
+    return np.ones(count, np.bool_) if family.among is None else family.among
+
+
+def flip_all(predicates: MutableMapping[PredicateName, Predicate], flips: Sequence[Flip], count: int) -> None:
+    """Put the sets that *flips* make in the place of those before them, some at the same time."""
+
+    def flipped(flip: Flip) -> Predicate:
+        ids = flip.ids.astype(np.uint32)
+        before = predicates.get(flip.name)
+        return hot.from_ids(ids, count) if before is None else hot.flipped(before, ids, count)
+
+    for flip, members in zip(flips, spread(flipped, flips) if flips else (), strict=True):
+        if flip.keeps or len(members):
+            predicates[flip.name] = members
+        else:
+            del predicates[flip.name]

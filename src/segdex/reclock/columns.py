@@ -1,0 +1,325 @@
+"""Values of a later clock that are made when they are read: of some customers anew, of the others from before."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from segdex.bitmap.predicate import Ids
+from segdex.bitmap.ranks import Bound, Ranks, ranks_of
+from segdex.bitmap.rerank import reranked
+from segdex.generation import Values
+from segdex.metrics import families
+from segdex.metrics.select import spread
+from segdex.reclock import kernels_rows
+from segdex.values import clock
+from segdex.values.cells import Cell
+from segdex.values.column import Column, Data, Floats, Ints, Mask
+from segdex.values.family import Family
+
+MOST = 8
+"""Where more than one customer in so many has a value anew, the column is made at once: it takes less memory."""
+
+
+class Taking(Protocol):
+    """What can tell the values of some customers before those of all are made."""
+
+    def take(self, ids: Ints) -> Values:
+        """The values of the customers *ids*."""
+
+
+def taken(cell: Cell[Values], ids: Ints) -> Column:
+    """The values of the customers *ids* in a cell of a column, which is not made for it where that can be saved."""
+    if not cell.is_made and isinstance(cell, LaterColumn | Computed):
+        return cell.take(ids)
+    column = cell.get()
+    assert isinstance(column, Column)
+    return column.take(ids)
+
+
+class Computed(Cell[Values]):
+    """Values that are computed from their rows, of all customers when they are read.
+
+    Args:
+        of_all: computes them.
+        of_some: computes those of some customers.
+    """
+
+    def __init__(self, of_all: Callable[[], Values], of_some: Callable[[Ints], Values]) -> None:
+        super().__init__(of_all)
+        self._of_some = of_some
+
+    def take(self, ids: Ints) -> Column:
+        """The values of the customers *ids*."""
+        column = self._of_some(ids)
+        assert isinstance(column, Column)
+        return column
+
+
+# --- days since --------------------------------------------------------------------------------------------------
+
+CLOSE = 1e-6
+"""Days, more than any number of days is rounded by."""
+BLOCK = 1 << 20
+FARTHEST = 1 << 51
+FAR = float(FARTHEST // clock.DAY)
+"""Days from which on the moment that they go back to is not told by them to the microsecond; some 71 years."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Since:
+    """How days since a moment follow the clock: the moment is the same.
+
+    Days are ``(clock - moment) / day`` as float64. Below 2^51 microseconds a step of one microsecond changes them by
+    more than they are rounded by, so that the microseconds, and from them the days at another clock, are found exactly;
+    customers who differ never become alike, and never change places.
+
+    Attributes:
+        now: the clock, in microseconds UTC.
+        of_some: computes the days of some customers from their rows, where they are too many.
+    """
+
+    now: int
+    of_some: Callable[[Ints], Values]
+
+    def shifted(self, days: Data, before: int, ids: Ints | None = None) -> Data:
+        """*days* at the clock *before* as they are now; of the customers *ids*, or of all; a new array."""
+        far = np.flatnonzero(np.abs(days) >= FAR)
+        moved = np.rint(days * np.float64(clock.DAY))
+        moved += np.float64(self.now - before)
+        moved /= np.float64(clock.DAY)
+        if len(far):
+            column = self.of_some(far if ids is None else ids[far])
+            assert isinstance(column, Column)
+            moved[far] = column.data
+        return moved
+
+
+class LaterColumn(Cell[Values]):
+    """A column in which some customers have other values than before, and in which the others may have moved.
+
+    Args:
+        base: the column at an earlier clock.
+        as_of: that clock.
+        ids: the customers who have values of their own, ascending.
+        part: these values.
+        way: how the others follow the clock; None: they do not.
+    """
+
+    def __init__(self, base: Cell[Values], as_of: int, ids: Ints, part: Column, way: Since | None = None) -> None:
+        super().__init__(self._made)
+        self._base: Cell[Values] | None = base
+        self._as_of = as_of
+        self._ids = ids
+        self._part = part
+        self._way = way
+
+    def take(self, ids: Ints) -> Column:
+        """The values of the customers *ids*."""
+        base = self._base
+        if base is None:
+            held = self.get()
+            assert isinstance(held, Column)
+            return held.take(ids)
+        column = taken(base, ids)
+        data = column.data if self._way is None else self._way.shifted(column.data, self._as_of, ids)
+        at = np.minimum(np.searchsorted(self._ids, ids), max(len(self._ids) - 1, 0))
+        own = self._ids[at] == ids if len(self._ids) else np.zeros(len(ids), np.bool_)
+        data[own] = self._part.data[at[own]]
+        return dataclasses.replace(column, data=data)
+
+    def _made(self) -> Values:
+        assert self._base is not None
+        column = self._base.get()
+        assert isinstance(column, Column)
+        data = column.data.copy() if self._way is None else self._way.shifted(column.data, self._as_of)
+        data[self._ids] = self._part.data
+        return dataclasses.replace(column, data=data)
+
+    def let_go(self) -> None:
+        """The base is needed no more."""
+        self._base = None
+
+    def followed(self, before: int, ids: Ints, part: Column, way: Since | None) -> LaterColumn:
+        """The column at a later clock again: *ids* have the values *part*, the others moved from *before* on."""
+        base = self._base
+        if self.is_made or base is None:
+            return LaterColumn(self, before, ids, part, way)
+        own = self._part.data if way is None else way.shifted(self._part.data, before, self._ids)
+        both = np.union1d(self._ids, ids)
+        data = np.empty(len(both), own.dtype)
+        data[np.searchsorted(both, self._ids)] = own
+        data[np.searchsorted(both, ids)] = part.data
+        return LaterColumn(base, self._as_of, both, dataclasses.replace(part, data=data), way)
+
+
+def later_column(
+    old: Cell[Values], before: int, ids: Ints, part: Column, way: Since | None, count: int
+) -> Cell[Values]:
+    """The cell of a column of *count* customers that follows *old*; the chain of columns over columns stays short."""
+    unmade = isinstance(old, LaterColumn) and not old.is_made
+    made = old.followed(before, ids, part, way) if unmade else LaterColumn(old, before, ids, part, way)  # type: ignore[attr-defined]
+    if len(made._ids) * MOST > count:
+        made.get()
+    return made
+
+
+def crossing(old: Cell[Values], edges: Sequence[float], before: int, now: int) -> Ints:
+    """Who may pass one of *edges* as days since a moment grow from the clock *before* to *now*, and maybe some more.
+
+    Args:
+        old: the days at the clock *before*.
+        edges: in days.
+        before, now: microseconds UTC.
+    """
+    more, as_of = np.empty(0, np.int64), before
+    base = old._base if isinstance(old, LaterColumn) else None
+    if base is not None and isinstance(old, LaterColumn):
+        more, as_of = old._ids, old._as_of
+    column = (old if base is None else base).get()
+    assert isinstance(column, Column)
+    days = np.array(edges, np.float64)
+    found = within_any(
+        column.data, days - ((now - as_of) / clock.DAY + CLOSE), days - ((before - as_of) / clock.DAY - CLOSE)
+    )
+    return np.union1d(found, more) if len(more) else found
+
+
+def within_any(values: Data, lows: Floats, highs: Floats) -> Ints:
+    """The items whose value is from one of *lows* to its high, ascending."""
+
+    def one(first: int) -> Ints:
+        part = values[first : first + BLOCK]
+        rows = np.empty(len(part) + 1, np.int64)
+        return rows[: kernels_rows.between_any(part, lows, highs, rows)] + first
+
+    return np.concatenate(spread(one, list(range(0, len(values), BLOCK)) or [0]))
+
+
+# --- ranks -------------------------------------------------------------------------------------------------------
+
+
+class LaterRanks(Cell[Ranks]):
+    """Ranks of a column that are made from earlier ones, or anew, when they are read.
+
+    Args:
+        root: earlier ranks; None: all are sorted.
+        ids: the customers whose values do not move along with the others' since then, ascending.
+        values: the column.
+        edges: where bands of it begin.
+    """
+
+    def __init__(self, root: Cell[Ranks] | None, ids: Ints, values: Cell[Values], edges: tuple[Bound, ...]) -> None:
+        super().__init__(self._made)
+        self._root, self._ids, self._values, self._edges = root, ids, values, edges
+        self._whole = root is None
+
+    def _made(self) -> Ranks:
+        column = self._values.get()
+        assert isinstance(column, Column)
+        data = column.data
+        if self._root is None:
+            return ranks_of(data, self._edges)  # type: ignore[arg-type]
+        return reranked(self._root.get(), data, self._ids.astype(np.uint32), self._edges)  # type: ignore[arg-type]
+
+    def let_go(self) -> None:
+        """The earlier ranks are needed no more."""
+        self._root = None
+
+    def root(self) -> tuple[Cell[Ranks] | None, Ints]:
+        """What the ranks of a later clock are made from: the earlier ranks, and who has changed since."""
+        if self.is_made:
+            return self, self._ids[:0]
+        return self._root, self._ids
+
+
+def later_ranks(old: Cell[Ranks], ids: Ints, values: Cell[Values], edges: tuple[Bound, ...]) -> LaterRanks:
+    """The cell of ranks that follows *old*: the customers *ids* have other values, the others moved alike."""
+    root: Cell[Ranks] | None = old
+    if isinstance(old, LaterRanks):
+        root, before = old.root()
+        ids = np.union1d(before, ids)
+    return LaterRanks(root, ids, values, edges)
+
+
+# --- families ----------------------------------------------------------------------------------------------------
+
+
+class LaterFamily(Cell[Values]):
+    """A family in which some customers have other values than before.
+
+    Args:
+        base: the family as it was.
+        ids: these customers, ascending.
+        part: their pairs, under their dense ids, and of the masks and values that a family has for every customer
+            those of *ids*.
+        count: how many customers there are.
+    """
+
+    def __init__(self, base: Cell[Values], ids: Ints, part: Family, count: int) -> None:
+        super().__init__(self._made)
+        self._base: Cell[Values] | None = base
+        self._ids, self._part, self._count = ids, part, count
+
+    def _made(self) -> Values:
+        assert self._base is not None
+        family = self._base.get()
+        assert isinstance(family, Family)
+        among = family.among
+        if among is not None:
+            among = among.copy()
+            among[self._ids] = self._part.among
+        spliced = _spliced(family, _marked(self._ids, self._count), self._part)
+        return dataclasses.replace(spliced, among=among)
+
+    def let_go(self) -> None:
+        """The base is needed no more."""
+        self._base = None
+
+    def followed(self, ids: Ints, part: Family) -> LaterFamily:
+        """The family after another change."""
+        base = self._base
+        if self.is_made or base is None:
+            return LaterFamily(self, ids, part, self._count)
+        both = np.union1d(self._ids, ids)
+        merged = _spliced(self._part, _marked(ids, self._count), part)
+        if part.among is not None and self._part.among is not None:
+            among = np.empty(len(both), np.bool_)
+            among[np.searchsorted(both, self._ids)] = self._part.among
+            among[np.searchsorted(both, ids)] = part.among
+            merged = dataclasses.replace(merged, among=among)
+        return LaterFamily(base, both, merged, self._count)
+
+
+def later_family(old: Cell[Values], ids: Ints, part: Family, count: int) -> LaterFamily:
+    """The cell of a family that follows *old*."""
+    if isinstance(old, LaterFamily):
+        return old.followed(ids, part)
+    return LaterFamily(old, ids, part, count)
+
+
+def _marked(ids: Ints, count: int) -> Mask:
+    marks = np.zeros(count, np.bool_)
+    marks[ids] = True
+    return marks
+
+
+def _spliced(family: Family, gone: Mask, part: Family) -> Family:
+    """*family* without the pairs of the customers in *gone*, and with those of *part*."""
+    stays = ~gone[family.customers]
+    codes = np.concatenate([families.codes_of(family)[stays], families.codes_of(part)])
+    customers = np.concatenate([family.customers[stays], part.customers])
+    data = np.concatenate([family.column.data[stays], part.column.data])
+    order = np.argsort((codes.astype(np.int64) << 32) | customers, kind="stable")
+    codes, column = codes[order], dataclasses.replace(family.column, data=data[order])
+    offsets = np.searchsorted(codes, np.arange(len(family.categories) + 1))
+    return dataclasses.replace(family, offsets=offsets, customers=customers[order], column=column)
+
+
+def global_part(part: Family, ids: Ints) -> Family:
+    """A family of the customers *ids*, counted from 0, with their dense ids in its pairs."""
+    customers: Ids = ids[part.customers].astype(np.uint32)
+    return dataclasses.replace(part, customers=customers)
