@@ -22,7 +22,7 @@ from tests.oracle import metrics as oracle_metrics
 from tests.oracle import rules as oracle
 
 if TYPE_CHECKING:
-    from tests.live.life import Life
+    from tests.live.lives import Life
 
 RULES = [
     "everyone", "not country = 'IN'", "points > 0", "count(orders, 90d) >= 1", "did(visits, 1mo) or tags has any ('vip')",
@@ -306,7 +306,8 @@ def table_values(index: segdex.Index, columns: list[str]) -> dict[str, dict[str,
 
 
 def _plain(value: Any) -> Any:
-    return repr(value + 0.0) if isinstance(value, float) else value
+    """-0.0 is 0.0, and a sum of nothing is 0 whatever it is a sum of."""
+    return value + 0.0 if isinstance(value, float) else value
 
 
 __all__ = ["RULES", "Answers", "build", "check", "oracle_metrics"]
