@@ -30,6 +30,7 @@ from segdex.schema.model import Band, Metric
 from segdex.schema.types import ValueType
 from segdex.sets import sets_of
 from segdex.values.column import Column, Ints, Mask, distinct
+from segdex.values.dictionaries import trimmed
 from segdex.values.family import Family
 
 RANKED = ("integer", "number", "date", "time")
@@ -259,6 +260,7 @@ def _begun(catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...],
         order=order,
         lookups=tables.lookups,
         hidden=tables.hidden,
+        graves=tables.graves,
     )
 
 
@@ -312,7 +314,8 @@ class Derivation:
             raise error.at(f"metrics.{name}") from None
         if fitted is not None:
             self.fitted[name] = fitted
-        self.put(name, value)
+        # Of the strings of a field those stay that a customer has.
+        self.put(name, trimmed(value) if isinstance(value, Column) else value)
 
     def _banded(self, name: str, declared: Band, kept: tuple[int | float, ...] | None) -> Values:
         among = self._inside

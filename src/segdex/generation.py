@@ -82,6 +82,8 @@ class Generation:
             comes after all customers.
         lookups: the lookups that fields of streams come through, for rows that come later.
         hidden: columns of customers that no rule can name: ``version``, where the schema declares one.
+        graves: of each stream with ids the rows that are no events and hold their own against rows that come later,
+            see `segdex.events.ids`.
     """
 
     catalog: Catalog
@@ -100,6 +102,7 @@ class Generation:
     order: tuple[str, ...] = ()
     lookups: Mapping[str, Dimension] = dataclasses.field(default_factory=dict)
     hidden: Mapping[str, Column] = dataclasses.field(default_factory=dict)
+    graves: Mapping[str, Events] = dataclasses.field(default_factory=dict)
 
     @property
     def keys(self) -> AnyKeys:

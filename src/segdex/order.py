@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from segdex.bitmap.predicate import CHUNK
 from segdex.events.renumber import renumbered
+from segdex.events.store import Events
 from segdex.ingest.keys import Keys, Numbering
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band
@@ -106,13 +107,19 @@ def moved(tables: Tables, places: Ints) -> Tables:
     """
     keys = Keys(tables.keys.values, Numbering.of(places))
     attributes = {name: tables.attributes.pop(name).take(places) for name in list(tables.attributes)}
+    hidden = {name: column.take(places) for name, column in tables.hidden.items()}
+    universe = None if tables.universe is None else tables.universe[places]
+    events, graves = _moved(tables.events, places), _moved(tables.graves, places)
+    return Tables(keys, attributes, events, tables.report, universe, tables.lookups, hidden, graves)
+
+
+def _moved(streams: dict[str, Events], places: Ints) -> dict[str, Events]:
+    """Streams with the customer of place ``places[i]`` as dense id i; they are taken out of the old ones."""
     events = {}
-    for name in list(tables.events):
-        held = tables.events.pop(name)
+    for name in list(streams):
+        held = streams.pop(name)
         fields = dict(held.fields)
         bare = dataclasses.replace(held, fields={})
         del held
         events[name] = renumbered(bare, places, fields)
-    hidden = {name: column.take(places) for name, column in tables.hidden.items()}
-    universe = None if tables.universe is None else tables.universe[places]
-    return Tables(keys, attributes, events, tables.report, universe, tables.lookups, hidden)
+    return events

@@ -85,6 +85,7 @@ class Case:
         chance: the generator that everything is drawn from.
         types: of every name that has a value.
         calls: inline calls and sequences whose values are among the items.
+        segments: those that rules may ask for.
     """
 
     index: segdex.Index
@@ -93,6 +94,7 @@ class Case:
     chance: random.Random
     types: dict[str, Any]
     calls: list[Asked]
+    segments: tuple[str, ...] = ("plain", "nested", "loaded")
 
     def expected(self, rule: n.Rule) -> list[int]:
         """The keys for which *rule* holds."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from segdex.events.arrange import arrange
 from segdex.events.fold import folded
 from segdex.events.store import Events
-from segdex.events.update import joined
+from segdex.events.update import LooseRows, joined
 from segdex.metrics.compute import Source, compute
 from segdex.schema.types import ValueType
 from segdex.values import clock
@@ -29,20 +29,14 @@ CUSTOMERS = 4
 Streams = Mapping[str, Sequence[Row]]
 
 
-@dataclasses.dataclass
-class Loose:
-    time: Any
-    unit: Column | None
-    fields: dict[str, Column]
-
-
 def arranged(name: str, held: Sequence[Row]) -> Events:
     """Rows as they are read."""
     timed, unit = STREAMS[name]
-    loose = Loose(
+    loose = LooseRows(
         time=np.array([clock.to_microseconds(row.time or AS_OF) for row in held], np.int64) if timed else None,
         unit=column(ValueType("id", role="field"), [row.unit for row in held]) if unit else None,
         fields={f: column(kind, [row.fields[f] for row in held]) for f, kind in CATALOG.fields[name].items()},
+        marks={},
     )
     return arrange(loose, np.array([row.customer for row in held], np.uint32), CUSTOMERS)
 

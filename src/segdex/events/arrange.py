@@ -21,11 +21,13 @@ class Loose(Protocol):
         time: microseconds UTC, shape (rows,); None for a related table.
         unit: what rows of one transaction of a customer share; None where every row is one.
         fields: the declared fields, in the order in which they are declared.
+        marks: the marks of rows, see `Events`.
     """
 
     time: Ints | None
     unit: Column | None
     fields: dict[str, Column]
+    marks: dict[str, Column]
 
 
 def arrange(rows: Loose, owners: npt.NDArray[np.uint32], customers: int) -> Events:
@@ -40,7 +42,7 @@ def arrange(rows: Loose, owners: npt.NDArray[np.uint32], customers: int) -> Even
     placed = layout(owners, customers, rows.time, unit)
     if placed.units is not None and placed.unit_offsets is not None and rows.time is not None and unit is not None:
         order_alone(placed.units, placed.unit_offsets, placed.order, rows.time, unit, list(rows.fields.values()))
-    marks = {}
+    marks = {name: trimmed(rows.marks.pop(name).take(placed.order)) for name in list(rows.marks)}
     if placed.units is not None and rows.unit is not None:
         marks[UNIT] = trimmed(rows.unit.take(placed.order[placed.units[:-1]]))
     unit = rows.unit = None

@@ -40,6 +40,7 @@ def folded(base: Events, other: Events, places: Ints, rows: Ints, count: int) ->
         offsets=runs.offsets,
         time=None if base.time is None or other.time is None else runs.of(base.time, other.time),
         fields={name: _spliced(base.fields[name], other.fields[name], runs) for name in base.fields},
+        marks={name: _spliced(base.marks[name], other.marks[name], runs) for name in base.marks if name != UNIT},
     )
     if base.unit_offsets is not None and other.unit_offsets is not None:
         made = _with_units(made, base, other, spliced(base.unit_offsets, other.unit_offsets, places, rows, count))
@@ -52,7 +53,7 @@ def _with_units(made: Events, base: Events, other: Events, runs: Splice) -> Even
     assert other.units is not None
     units = np.zeros(int(runs.offsets[-1]) + 1, np.int64)
     np.cumsum(runs.of(np.diff(base.units), np.diff(other.units)), out=units[1:])
-    marks = {UNIT: _spliced(unit_of(base), unit_of(other), runs)}
+    marks = {**made.marks, UNIT: _spliced(unit_of(base), unit_of(other), runs)}
     return dataclasses.replace(made, units=units, unit_offsets=runs.offsets, marks=marks)
 
 
@@ -90,5 +91,7 @@ def _in_text(events: Events, like: Events) -> Events:
         return concatenated([column, Column(column.type, np.empty(0, np.int32), texts([]))])
 
     fields = {name: moved(column, like.fields[name]) for name, column in events.fields.items()}
-    marks = {} if events.units is None else {UNIT: moved(unit_of(events), unit_of(like))}
+    marks = dict(events.marks)
+    if events.units is not None:
+        marks[UNIT] = moved(unit_of(events), unit_of(like))
     return rearranged(dataclasses.replace(events, fields=fields, marks=marks))

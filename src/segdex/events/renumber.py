@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from segdex.events.store import Events
+from segdex.events.store import UNIT, Events
 from segdex.values.column import Column, Ints
 from segdex.values.lazy import Lazy
 
@@ -37,13 +37,14 @@ def rows_of(events: Events, customers: Ints) -> tuple[Events, Ints]:
     """
     offsets, rows = _moved(events.offsets, customers)
     units = unit_offsets = None
-    marks: Mapping[str, Column] = {}
+    marks = dict.fromkeys(events.marks, rows)
     if events.units is not None and events.unit_offsets is not None:
         unit_offsets, order = _moved(events.unit_offsets, customers)
         units = _summed((events.units[1:][order]) - events.units[:-1][order])
-        marks = Lazy({name: partial(_taken, events.marks, name, order) for name in events.marks})
+        marks |= {UNIT: order} if UNIT in marks else {}
     time = None if events.time is None else events.time[rows]
-    return Events(offsets, time, {}, units, unit_offsets, marks), rows
+    taken = Lazy({name: partial(_taken, events.marks, name, items) for name, items in marks.items()})
+    return Events(offsets, time, {}, units, unit_offsets, taken), rows
 
 
 def _taken(columns: Mapping[str, Column], name: str, items: Ints) -> Column:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from segdex.errors import VersionError
+from segdex.errors import SourceError, VersionError
 from segdex.events.arrange import arrange
 from segdex.events.renumber import rows_of
-from segdex.events.store import Events
+from segdex.events.store import UNIT, Events
 from segdex.values.column import Column, Ints
 from segdex.values.dictionaries import trimmed
 from segdex.values.fold import concatenated
@@ -28,12 +28,13 @@ def joined(old: Events, new: Events, fields: Sequence[str]) -> Events:
     Raises:
         VersionError: the rows were stored by a version that kept no units.
     """
-    return _together([_loose(old, fields), _loose(new, fields)], [_owners(old), _owners(new)], old.customers)
+    rows = together([loose(old, fields), loose(new, fields)])
+    return arrange(rows, np.concatenate([owners_of(old), owners_of(new)]), old.customers)
 
 
 def rearranged(events: Events) -> Events:
     """*events* in the order that `Events` promises, where the order of units or of values has become another."""
-    return _together([_loose(events, list(events.fields))], [_owners(events)], events.customers)
+    return arrange(loose(events, list(events.fields)), owners_of(events), events.customers)
 
 
 def gathered(parts: Sequence[tuple[Events, Ints]]) -> Events:
@@ -81,34 +82,71 @@ def unit_of(events: Events) -> Column:
 
 
 @dataclasses.dataclass(slots=True)
-class _Loose:
+class LooseRows:
     """See `segdex.events.arrange.Loose`."""
 
     time: Ints | None
     unit: Column | None
     fields: dict[str, Column]
+    marks: dict[str, Column]
 
 
-def _loose(events: Events, fields: Sequence[str]) -> _Loose:
+def loose(events: Events, fields: Sequence[str]) -> LooseRows:
     """The rows of *events* with the unit of each."""
     unit = None
     if events.units is not None:
         unit = unit_of(events).take(np.repeat(np.arange(events.transactions), np.diff(events.units)))
-    return _Loose(events.time, unit, {name: events.fields[name] for name in fields})
+    marks = {name: events.marks[name] for name in events.marks if name != UNIT}
+    return LooseRows(events.time, unit, {name: events.fields[name] for name in fields}, marks)
 
 
-def _together(parts: Sequence[_Loose], owners: Sequence[npt.NDArray[np.uint32]], customers: int) -> Events:
+def together(parts: Sequence[LooseRows]) -> LooseRows:
+    """The rows of all parts, one part after the other; a part without units among others has missing ones.
+
+    Raises:
+        SourceError: versions are times in one part and numbers in another.
+    """
+    units = [part.unit for part in parts]
+    like = next((unit for unit in units if unit is not None), None)
     times = [part.time for part in parts if part.time is not None]
-    units = [part.unit for part in parts if part.unit is not None]
-    rows = _Loose(
+    rows = [_count(part) for part in parts]
+    return LooseRows(
         time=np.concatenate(times) if times else None,
-        unit=concatenated(units) if units else None,
+        unit=None
+        if like is None
+        else concatenated([_none(like, n) if unit is None else unit for unit, n in zip(units, rows, strict=True)]),
         fields={name: concatenated([part.fields[name] for part in parts]) for name in parts[0].fields},
+        marks={name: concatenated(_marks([part.marks[name] for part in parts])) for name in parts[0].marks},
     )
-    return arrange(rows, np.concatenate(owners), customers)
 
 
-def _owners(events: Events) -> npt.NDArray[np.uint32]:
+def _count(rows: LooseRows) -> int:
+    if rows.time is not None:
+        return len(rows.time)
+    return next((len(column) for column in (*rows.marks.values(), *rows.fields.values())), 0)
+
+
+def _none(like: Column, count: int) -> Column:
+    """As many missing values as asked for."""
+    return like.take(np.full(count, -1, np.int64))
+
+
+def _marks(columns: list[Column]) -> list[Column]:
+    """Columns of one mark that can be put together: versions of one kind."""
+    known = {column.type.kind == "time" for column in columns if column.known.any()}
+    if len(known) > 1:
+        raise SourceError(
+            "versions are times in some rows and numbers in others", hint="give all rows of the stream one or the other"
+        )
+    kind = next((column.type for column in columns if column.known.any()), columns[0].type)
+    return [
+        column if column.known.any() else _none(dataclasses.replace(column, type=kind), len(column))
+        for column in columns
+    ]
+
+
+def owners_of(events: Events) -> npt.NDArray[np.uint32]:
+    """The customer of each row."""
     return np.repeat(np.arange(events.customers, dtype=np.uint32), np.diff(events.offsets))
 
 

@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from segdex.errors import ArgumentError, listed, nearest
-from segdex.events.arrange import arrange
 from segdex.events.store import Events
 from segdex.ingest.accepted import Accepted, accepted
 from segdex.ingest.customers import CustomerRows, columns_of, read_customers
@@ -24,7 +23,7 @@ from segdex.ingest.read import expect_on_error, of_stream
 from segdex.ingest.readers import Batch as Piece
 from segdex.ingest.report import OnError, Report, SourceReport, Tally, rejections
 from segdex.ingest.sources import CUSTOMERS, Source, source_of
-from segdex.ingest.streams import Rows, read_rows
+from segdex.ingest.streams import Rows, read_rows, settle
 from segdex.ingest.universe import Universe
 from segdex.ingest.versions import Kind
 from segdex.schema.catalog import Catalog
@@ -179,9 +178,9 @@ class _Reading:
         events = {}
         for name in list(streams):
             rows = streams.pop(name)
-            owners = universe.owners(rows.keys, rows.counts)
-            reports.append(of_stream(self._tallies[name], rows, owners, ~strangers, dropped.get(name, 0)))
-            events[name] = arrange(rows, owners, count)
+            settled = settle(rows, universe, count)
+            reports.append(of_stream(self._tallies[name], settled, ~strangers, dropped.get(name, 0)))
+            events[name] = settled.events
         upserted = winners >= 0
         return Batch(
             keys=values,

@@ -14,14 +14,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from segdex.errors import ArgumentError
-from segdex.events.arrange import arrange
 from segdex.events.store import Events
 from segdex.ingest.customers import CustomerRows, read_customers
-from segdex.ingest.ids import NOBODY, KeySpace
+from segdex.ingest.ids import KeySpace
 from segdex.ingest.intake import Progress
 from segdex.ingest.kept import Dimension
 from segdex.ingest.keys import Keys
@@ -29,7 +27,7 @@ from segdex.ingest.labels import LabelColumns, Labelled, read_label
 from segdex.ingest.lookups import read_lookup, used_fields
 from segdex.ingest.report import OnError, Report, SourceReport, Tally, rejections
 from segdex.ingest.sources import CUSTOMERS, LABELS, LOOKUPS, Source, resolve
-from segdex.ingest.streams import Rows, read_rows
+from segdex.ingest.streams import Rows, Settled, read_rows, settle
 from segdex.ingest.universe import Universe
 from segdex.schema.catalog import Catalog
 from segdex.schema.labels import score_name
@@ -49,6 +47,7 @@ class Tables:
             in streams are none; their rows are there for the day when they become one.
         lookups: those that fields of streams came through.
         hidden: columns of customers that no rule can name, see `segdex.ingest.customers`.
+        graves: of each stream with ids the rows that won theirs and are no events, see `segdex.events.ids`.
     """
 
     keys: Keys
@@ -58,6 +57,7 @@ class Tables:
     universe: Mask | None = None
     lookups: dict[str, Dimension] = dataclasses.field(default_factory=dict)
     hidden: dict[str, Column] = dataclasses.field(default_factory=dict)
+    graves: dict[str, Events] = dataclasses.field(default_factory=dict)
 
 
 def read(
@@ -121,12 +121,13 @@ class _Reading:
         attributes = {} if customers is None else customers.attributes(winners)
         hidden = {} if customers is None else customers.hidden(winners)
         inside = winners >= 0 if schema.customers.only and (winners < 0).any() else None
-        events = {}
+        events, graves = {}, {}
         for name in schema.streams:
-            rows = streams.pop(name)
-            owners = universe.owners(rows.keys, rows.counts)
-            reports.append(of_stream(self._tallies[name], rows, owners, inside))
-            events[name] = arrange(rows, owners, len(keys))
+            settled = settle(streams.pop(name), universe, len(keys))
+            reports.append(of_stream(self._tallies[name], settled, inside))
+            events[name] = settled.events
+            if settled.graves is not None:
+                graves[name] = settled.graves
         for name in schema.labels:
             labelled = self._label(name, keys, inside)
             reports.append(labelled.report)
@@ -134,7 +135,7 @@ class _Reading:
             if labelled.score is not None:
                 attributes[score_name(name)] = labelled.score
         report = Report(tuple(reports), rejections(list(self._tallies.values())))
-        return Tables(keys, attributes, events, report, inside, dimensions, hidden)
+        return Tables(keys, attributes, events, report, inside, dimensions, hidden, graves)
 
     def _tally(self, name: str) -> Tally:
         return self._tallies.setdefault(name, Tally(name, self._on_error))
@@ -173,21 +174,17 @@ def _plain(tally: Tally) -> SourceReport:
     return SourceReport(tally.name, tally.rows, tally.rows - tally.rejected, rejected=tally.rejected)
 
 
-def of_stream(
-    tally: Tally, rows: Rows, owners: npt.NDArray[np.uint32], inside: Mask | None, dropped: int = 0
-) -> SourceReport:
+def of_stream(tally: Tally, settled: Settled, inside: Mask | None, dropped: int = 0) -> SourceReport:
     """What became of the rows of a stream.
 
     Args:
         tally: counted them.
-        rows: the stream.
-        owners: the customer of each row, `NOBODY` for rows that do not count.
+        settled: the stream.
         inside: who is a customer; None: everybody.
         dropped: how many rows are those of erased customers.
     """
-    counted = owners[owners != NOBODY]
-    strangers = 0 if inside is None else int(np.count_nonzero(~inside[counted]))
-    kept = len(counted) - strangers
+    strangers = 0 if inside is None else int(np.diff(settled.events.offsets)[~inside].sum())
     return SourceReport(
-        tally.name, tally.rows, kept, tally.rejected, tally.unowned, rows.excluded, strangers, dropped=dropped
-    )
+        tally.name, tally.rows, settled.kept - strangers, tally.rejected, tally.unowned, settled.excluded,
+        strangers + settled.strangers, settled.replaced, dropped=dropped,
+    )  # fmt: skip

@@ -35,7 +35,8 @@ class SourceReport:
         excluded: rows of a stream that its ``where`` leaves out.
         strangers: rows of a stream whose customer is not in the universe, with ``only = true``: they are there if the
             customer ever comes; of a label those of keys that no customer has, which are left out.
-        replaced: rows of customers, or of a label, for which a later row has the same key, or one of a greater version.
+        replaced: rows of customers, or of a label, for which a later row has the same key, or one of a greater version;
+            of a stream with ids those in whose place another row of their id stands, and those that remove an event.
         dropped: rows of customers who were erased; only in a batch, since nobody is when an index is built.
     """
 

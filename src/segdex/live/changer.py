@@ -63,7 +63,7 @@ class Changer:
     # --- what was written ----------------------------------------------------------------------------------------
 
     def replay(self, found: Sequence[tuple[int, bytes]], place: str) -> None:
-        """Do again what the journal says, and then let it be seen.
+        """Do again what the journal says; it is seen when it is published.
 
         Raises:
             CorruptError: a record is none.
@@ -74,7 +74,6 @@ class Changer:
             state, _, _ = performed(state, record.action)
             feed = feed.with_entry(record.entry)
         self.state, self.feed = state, feed
-        self._publish(state)
 
     # --- what is asked for -----------------------------------------------------------------------------------------
 
@@ -220,11 +219,11 @@ class Changer:
                 _log.warning("the journal is not folded in: %s", error)
 
     def _folded(
-        self, state: State, feed: Feed, keep: int, progress: Callable[[str, int, int], None] | None = None
+        self, state: State, feed: Feed, keep: Literal[1, 2], progress: Callable[[str, int, int], None] | None = None
     ) -> State:
         return self._based(state, refolded(state, progress), feed, keep)
 
-    def _based(self, state: State, base: Generation, feed: Feed, keep: int) -> State:
+    def _based(self, state: State, base: Generation, feed: Feed, keep: Literal[1, 2]) -> State:
         """*state* on a new base that holds all of it, written where there is a folder."""
         if self.writer is None:
             return state.next(dataclasses.replace(alone(base), number=state.version.number), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from segdex.errors import StorageError
 from segdex.generation import Generation
@@ -78,12 +79,12 @@ class Writer:
         self._journal.append(payload)
         self._sound = True
 
-    def fold(self, generation: Generation, more: bytes, keep: int = 2) -> Generation:
+    def fold(self, generation: Generation, more: bytes, keep: Literal[1, 2] = 2) -> Generation:
         """Write *generation*, which holds all that the journal does, as a snapshot, and give it as it is there, mapped.
 
         Raises:
-            StorageError: the operating system refused; what was there before still is, or the new one is. Which
-                is known when the index is opened again.
+            StorageError: the operating system refused; what was there before still is, or the new one is. Which one is
+                known when the index is opened again.
         """
         self.check()
         self._sound = False

@@ -21,6 +21,7 @@ from segdex.query.execute import Executor
 from segdex.rules import nodes
 from segdex.schema.calls import metric_of
 from segdex.values.column import Column, distinct
+from segdex.values.dictionaries import trimmed
 from segdex.values.family import Family
 from segdex.values.fold import patched, patched_family
 from segdex.values.lazy import Lazy
@@ -59,7 +60,7 @@ def put_values(base: Values, now: Values, delta: Delta, count: int) -> Values:
         assert isinstance(now, Family)
         return patched_family(base, now, delta.ids, np.arange(len(delta.ids)), count)
     assert isinstance(now, Column)
-    return put_column(base, now, delta, count)
+    return trimmed(put_column(base, now, delta, count))  # strings that nobody has any more are not told of
 
 
 def put_column(base: Column, now: Column, delta: Delta, count: int) -> Column:

@@ -8,7 +8,7 @@ from segdex.schema.model import Customers, Schema, Stream
 from segdex.schema.place import Spot, later
 
 _CUSTOMERS = ("name", "priority")
-_STREAM = ("id", "version", "deleted", "retain")
+_STREAM = ("retain",)
 
 
 def refuse_unsupported(schema: Schema, root: Spot) -> None:

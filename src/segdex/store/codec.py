@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from segdex.events.store import Events
+from segdex.events.store import UNIT, VERSION, Events
 from segdex.ingest.kept import Dimension
 from segdex.ingest.keys import Keys, Numbering
 from segdex.schema.types import ValueType
@@ -25,6 +25,8 @@ from segdex.store.container import Kind, Natural, Reader, Writer
 from segdex.values.column import MISSING, Column, Data, distinct
 from segdex.values.family import Family
 from segdex.values.lazy import Lazy
+
+_VERSIONS = {"integer", "number", "time"}
 
 
 class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -69,7 +71,7 @@ class EventsForm(Form, frozen=True):
     fields: dict[str, ColumnForm]
     timed: bool = False
     transactions: Natural | None = None
-    marks: dict[Literal["unit"], ColumnForm] = {}
+    marks: dict[Literal["unit", "id", "version"], ColumnForm] = {}
 
 
 class KeysForm(Form, frozen=True):
@@ -322,14 +324,19 @@ class Decoder:
             for each, column in form.fields.items()
         }
         marks: Mapping[str, Callable[[], Column]] = {
-            each: partial(self._mark, f"{name}/{joined('marks', each)}", column, form)
+            each: partial(self._mark, each, f"{name}/{joined('marks', each)}", column, form)
             for each, column in form.marks.items()
         }
         return Events(offsets, time, Lazy(makers), units, unit_offsets, Lazy(marks))
 
-    def _mark(self, name: str, form: ColumnForm, stream: EventsForm) -> Column:
-        """What the transactions of a stream are recognised by."""
-        checks.expect(form.type.kind == "id", "a mark is no identifier", self._place(name), form.type.kind, "id")
+    def _mark(self, mark: str, name: str, form: ColumnForm, stream: EventsForm) -> Column:
+        """What the transactions or rows of a stream are recognised by."""
+        allowed = _VERSIONS if mark == VERSION else {"id"}
+        checks.expect(
+            form.type.kind in allowed, "no mark", self._place(name), form.type.kind, ", ".join(sorted(allowed))
+        )
+        if mark != UNIT:
+            return self.column(name, form, stream.rows)
         checks.expect(stream.transactions is not None, "units of a stream without transactions", self._place(name))
         return self.column(name, form, stream.transactions or 0)
 

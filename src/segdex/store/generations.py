@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -71,6 +71,7 @@ class Description(Form, frozen=True):
     order: tuple[str, ...] = ()
     lookups: dict[str, DimensionForm] = msgspec.field(default_factory=dict)
     hidden: dict[str, ColumnForm] = msgspec.field(default_factory=dict)
+    graves: dict[str, EventsForm] = msgspec.field(default_factory=dict)
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -88,7 +89,7 @@ def save(
     more: bytes = b"",
     lock: Lock | None = None,
     last_sequence: int | None = None,
-    keep: int = 2,
+    keep: Literal[1, 2] = 2,
 ) -> Identity:
     """Write *generation* as the next one of the index in *folder*, all or nothing, and return what it is there.
 
@@ -147,6 +148,7 @@ def _write(generation: Generation, writer: Writer) -> None:
         order=generation.order,
         lookups={name: encoder.dimension(joined("lookups", name), held) for name, held in generation.lookups.items()},
         hidden={name: encoder.column(joined("hidden", name), held) for name, held in generation.hidden.items()},
+        graves={name: encoder.events(joined("graves", name), held) for name, held in generation.graves.items()},
     )
     writer.add_bytes(DESCRIPTION, _encoder.encode(description))
 
@@ -242,6 +244,9 @@ def decode(reader: Reader) -> Generation:
                 for name, form in description.hidden.items()
             }
         ),
+        graves=Lazy(
+            {name: partial(decoder.events, joined("graves", name), form) for name, form in description.graves.items()}
+        ),
     )
 
 
@@ -277,9 +282,9 @@ def verify(folder: Path, system: OperatingSystem | None = None) -> Iterator[Segd
             check_order(ranks)
         except CorruptError as error:
             yield error.at(f"ranks of {name!r}")
-    for name in generation.events:
-        yield from _faults_within(generation.events, name, "fields")
-        yield from _faults_within(generation.events, name, "marks")
+    for streams, name in [(held, name) for held in (generation.events, generation.graves) for name in held]:
+        yield from _faults_within(streams, name, "fields")
+        yield from _faults_within(streams, name, "marks")
     for name in generation.lookups:
         yield from _faults_within(generation.lookups, name, "columns")
 

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segdex.values.column import Codes, Column, Ints
+from segdex.schema.types import ValueType
+from segdex.values.column import MISSING, Codes, Column, Ints
 from segdex.values.compare import as_strings
 
 DECLARED = frozenset({"band", "stage"})
@@ -53,11 +54,14 @@ def trimmed(column: Column) -> Column:
 def alike(columns: Sequence[Column]) -> list[Column]:
     """*columns* of one type in one physical form: with one dictionary, ascending by bytes.
 
+    Where some of several columns of versions hold numbers that are not whole, all are numbers.
+
     Where one of several columns of identifiers holds text, all do: 7 becomes ``'7'``. A dictionary that is `fixed` is
     the same in all columns and stays as it is. Codes that need no change are not copied.
     """
     if all(column.dictionary is None for column in columns):
-        return list(columns)
+        kinds = {column.data.dtype: column.type for column in columns}
+        return list(columns) if len(kinds) == 1 else [_real(column, kinds[np.dtype(np.float64)]) for column in columns]
     held = [as_strings(column) for column in columns]
     first = _strings(held[0])
     if fixed(columns[0]) or all(_strings(each) is first or _strings(each).equals(first) for each in held[1:]):
@@ -80,6 +84,13 @@ def recoded(column: Column, table: Codes) -> Column:
 
 
 _STEP = 1 << 22
+
+
+def _real(column: Column, kind: ValueType) -> Column:
+    """Whole numbers as float64."""
+    if column.data.dtype == np.float64:
+        return column
+    return Column(kind, np.where(column.data == MISSING, np.nan, column.data.astype(np.float64)))
 
 
 def _under(column: Column, whole: pa.LargeStringArray) -> Column:
