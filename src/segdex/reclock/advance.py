@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from segdex.metrics.select import spread
 from segdex.query.among import source_among
 from segdex.query.customers import Customers
 from segdex.reclock import attributes
+from segdex.reclock import stages as stage_rules
 from segdex.reclock.changes import (
     NOBODY,
     WHOLE,
@@ -31,22 +32,30 @@ from segdex.reclock.changes import (
 from segdex.reclock.columns import (
     FARTHEST,
     Computed,
+    Decaying,
     LaterRanks,
     Since,
     crossing,
+    decayed,
+    decaying,
     global_part,
     later_column,
     later_family,
     later_ranks,
     taken,
 )  # fmt: skip
-from segdex.reclock.dependence import asks_clock, asks_today, moving, parts_of, rules_of
+from segdex.reclock.dependence import asks_today, moving, parts_of, rules_of
 from segdex.reclock.spans import Advance, Reach
-from segdex.reclock.touched import Touched
+from segdex.reclock.touched import Touched, united
+from segdex.rules import nodes
 from segdex.schema.model import Metric
 from segdex.values.cells import Cell, Cells, cells_of
 from segdex.values.column import Column, Data, Ints, Mask
 from segdex.values.family import Family
+
+
+_ASKED_OF_ALL = (nodes.Call, nodes.Sequence, nodes.Item, nodes.ForAny, nodes.Near)
+"""What in a rule is not told from the values of single names of a customer."""
 
 
 def reclocked(old: Generation, as_of: int) -> Generation:
@@ -215,8 +224,9 @@ class _Reclocking:
             if candidates is None:
                 return WHOLE
             ids = np.union1d(ids, candidates)
-            before = taken(self._before.cells[declared.metric], ids)
-            after = taken(self._cells[declared.metric], ids)
+            earlier, later = taken(self._before.cells[name], ids), banded(taken(self._cells[declared.metric], ids))
+            assert isinstance(later, Column)
+            return changed_columns(ids, earlier, later)
         if not len(ids):
             return Change(NOBODY)
         assert before is not None
@@ -240,30 +250,66 @@ class _Reclocking:
                 return codes[0].data != codes[1].data  # type: ignore[union-attr, no-any-return]
 
             return attributes.differing(metric, attribute, self._advance, differ)
-        if metric.kind == "days_since" and metric.by is None:
-            edges = self._made.edges_over(name)
+        return self._passing(name, self._made.edges_over(name))
+
+    def _passing(self, name: str, edges: Sequence[float]) -> Ints | None:
+        """Whoever may pass one of *edges* by a metric that moves; None: it cannot be told."""
+        metric = self._catalog.schema.metrics[name]
+        if self._catalog.types[name].family or metric.attribute is not None:
+            return None
+        if metric.kind == "days_since":
             return crossing(self._before.cells[name], edges, self._advance.before, self._advance.now)
+        if metric.kind == "score":
+            return decaying(self._before.cells[name], edges, self._left(metric))
         return None
+
+    def _left(self, metric: Metric) -> float:
+        """What is left of a score now of what it was before."""
+        assert metric.half_life is not None
+        assert metric.half_life.fixed_microseconds is not None
+        return float(0.5 ** ((self._advance.now - self._advance.before) / metric.half_life.fixed_microseconds))
 
     def _of_stages(self, name: str) -> Change:
         catalog = self._catalog
         stages = catalog.schema.stages[name]
-        used = self._used(name)
-        if not (used & self._changes.keys()) and not asks_clock((stage.where for stage in stages), catalog):
-            asked = [catalog.schema.segments[each].where for each in used if each in catalog.schema.segments]
-            if not asks_clock(asked, catalog):
-                return Change(NOBODY)
-        return WHOLE
 
-    def _used(self, name: str) -> set[str]:
-        """All names that *name* is made of, segments within segments included."""
-        found: set[str] = set()
-        left = [name]
-        while left:
-            new = self._catalog.uses[left.pop()] - found
-            found |= new
-            left.extend(each for each in new if each in self._catalog.schema.segments)
-        return found
+        def write_out(rule: nodes.Rule) -> nodes.Rule:
+            return stage_rules.expanded(rule, catalog)
+
+        rules = [write_out(stage.where) for stage in stages if isinstance(stage.where, nodes.Rule)]
+        leaves = [leaf for rule in rules for leaf in stage_rules.leaves(rule)]
+        parts = [self._who_may_differ(leaf) for leaf in leaves]
+        found = [part for part in parts if part is not None]
+        if len(found) < len(parts):
+            return WHOLE
+        ids = united(found)
+        if not len(ids):
+            return Change(NOBODY)
+        before = taken(self._before.cells[name], ids)
+        items = stage_rules.Some(self._made.generation, self._cells, ids)
+        after = dataclasses.replace(before, data=items.staged(stages, write_out))
+        return changed_columns(ids, before, after)
+
+    def _who_may_differ(self, leaf: nodes.Rule) -> Ints | None:
+        """The customers for whom a rule without parts may hold now and not before, or not; None: that is not told."""
+        asked = list(nodes.walk(leaf))
+        if any(isinstance(node, _ASKED_OF_ALL) for node in asked):
+            return None
+        if asks_today((leaf,)):
+            return None
+        names = {node.name for node in asked if isinstance(node, nodes.Name)}
+        found = []
+        for change, name in ((self._changes[name], name) for name in sorted(names & self._changes.keys())):
+            if change.whole:
+                return None
+            found.append(change.ids)
+            if change.moves:
+                edges = stage_rules.constants(leaf, name)
+                passing = None if edges is None else self._passing(name, edges)
+                if passing is None:
+                    return None
+                found.append(passing)
+        return united(found)
 
     # --- what follows from a change ---
 
@@ -287,13 +333,11 @@ class _Reclocking:
     def _put_column(self, name: str, change: Change) -> None:
         cells, old = self._cells, self._before.cells[name]
         metric = self._catalog.schema.metrics.get(name)
+        part = taken(old, NOBODY) if change.after is None else change.after
+        assert isinstance(part, Column)
         if change.moves and (metric is None or metric.kind != "days_since" or metric.attribute is not None):
-            cells[name] = self._late(name)
+            cells[name] = self._late(name, metric, change.ids, part)
         else:
-            part = change.after
-            if part is None:
-                part = taken(old, NOBODY)
-            assert isinstance(part, Column)
             way = Since(self._advance.now, partial(_of_some, self._made.generation, name)) if change.moves else None
             cells[name] = later_column(old, self._advance.before, change.ids, part, way, self._old.count)
         if len(change.ids):
@@ -314,7 +358,7 @@ class _Reclocking:
     def _put_family(self, name: str, change: Change) -> None:
         cells = self._cells
         if change.moves:
-            cells[name] = self._late(name)
+            cells[name] = Computed(*self._makers(name))
             return
         if name in self._catalog.schema.bands:
             had = PredicateName(name) in self._made.predicates
@@ -350,9 +394,16 @@ class _Reclocking:
     def _computed(self, name: str, source: Source) -> Values:
         return _values(self._made.generation, name, source)
 
-    def _late(self, name: str) -> Computed:
-        """Values that are computed from rows when they are read."""
-        return Computed(partial(_of_all, self._made.generation, name), partial(_of_some, self._made.generation, name))
+    def _late(self, name: str, metric: Metric | None, ids: Ints, part: Column) -> Computed:
+        """A column that is computed from rows when it is read."""
+        if metric is not None and metric.kind == "score":
+            near, error = decayed(self._before.cells[name], self._left(metric), ids, part)
+            return Decaying(*self._makers(name), near, error)
+        return Computed(*self._makers(name))
+
+    def _makers(self, name: str) -> tuple[Callable[[], Values], Callable[[Ints], Values]]:
+        generation = self._made.generation
+        return partial(_of_all, generation, name), partial(_of_some, generation, name)
 
 
 # What makes values later holds on to the new generation alone, and not to the one before it.

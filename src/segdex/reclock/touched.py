@@ -54,7 +54,7 @@ class Touched:
         """The customers with a row in one of the spans of *reach*, ascending, int64."""
         if reach not in self._known:
             parts = [self._in_stream(stream, reach) for stream in sorted({span.stream for span in reach})]
-            self._known[reach] = _united(parts)
+            self._known[reach] = united(parts)
         return self._known[reach]
 
     def _in_stream(self, stream: str, reach: Reach) -> Ints:
@@ -105,7 +105,8 @@ def _table(points: Ints, inside: npt.NDArray[np.bool_]) -> tuple[int, int, npt.N
     return low, shift, table
 
 
-def _united(parts: Sequence[Ints]) -> Ints:
+def united(parts: Sequence[Ints]) -> Ints:
+    """The customers who are in one of *parts*, ascending."""
     if not parts:
         return np.empty(0, np.int64)
     if len(parts) == 1:
