@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,6 @@ from segdex.derive import RANKED, Derivation, using
 from segdex.generation import Generation, PredicateName, Values
 from segdex.metrics.bands import band
 from segdex.metrics.compute import Source, compute, compute_fitted
-from segdex.metrics.select import spread
 from segdex.query.among import source_among
 from segdex.query.customers import Customers
 from segdex.reclock import attributes
@@ -28,9 +27,9 @@ from segdex.reclock.changes import (
     flip_all,
     flips_of_bands,
     flips_of_column,
+    joined,
 )  # fmt: skip
 from segdex.reclock.columns import (
-    FARTHEST,
     Computed,
     Decaying,
     LaterRanks,
@@ -39,20 +38,21 @@ from segdex.reclock.columns import (
     decayed,
     decaying,
     global_part,
+    labelled,
     later_column,
     later_family,
     later_ranks,
     taken,
 )  # fmt: skip
-from segdex.reclock.dependence import asks_today, moving, parts_of, rules_of
-from segdex.reclock.spans import Advance, Reach
-from segdex.reclock.touched import Touched, united
+from segdex.reclock.dependence import asks_today, moving, parts_of
+from segdex.reclock.rows import FromRows
+from segdex.reclock.spans import Advance
+from segdex.reclock.touched import united
 from segdex.rules import nodes
 from segdex.schema.model import Metric
-from segdex.values.cells import Cell, Cells, cells_of
+from segdex.values.cells import Cells, cells_of
 from segdex.values.column import Column, Data, Ints, Mask
 from segdex.values.family import Family
-
 
 _ASKED_OF_ALL = (nodes.Call, nodes.Sequence, nodes.Item, nodes.ForAny, nodes.Near)
 """What in a rule is not told from the values of single names of a customer."""
@@ -94,7 +94,6 @@ class _Reclocking:
         self._cells, self._ranks = values.cells, ranks.cells
         self._changes: dict[str, Change] = {}
         self._flips: list[Flip] = []
-        self._sources: dict[Reach, tuple[Ints, Source, Source]] = {}
 
     def generation(self) -> Generation:
         """The generation, when all is done."""
@@ -102,7 +101,14 @@ class _Reclocking:
         direct = moving(catalog)
         after = {*direct, *using(direct, catalog)}
         names = [name for name in catalog.order if name in after and name not in catalog.schema.segments]
-        self._from_rows([name for name in names if name in catalog.schema.metrics])
+        metrics = {name: catalog.schema.metrics[name] for name in names if name in catalog.schema.metrics}
+        for name, metric in metrics.items():
+            if metric.attribute is not None:
+                self._changes[name] = self._of_attribute(name, metric)
+        over_rows = [name for name, each in metrics.items() if each.attribute is None and not parts_of(each)]
+        source = Customers(self._made.generation).source()
+        rows = FromRows(self._advance, source, self._before.cells, self._old.fitted, self._since)
+        self._changes |= rows.changes(over_rows)
         for name in names:
             change = self._changes.get(name) or self._change(name)
             if change.is_none:
@@ -126,50 +132,6 @@ class _Reclocking:
         if name in schema.bands:
             return self._of_band(name)
         return self._of_stages(name)
-
-    def _from_rows(self, names: list[str]) -> None:
-        """The changes of the metrics among *names* that do not use others, several at the same time."""
-        found: dict[str, Reach] = {}
-        for name in names:
-            metric = self._catalog.schema.metrics[name]
-            if metric.attribute is not None:
-                self._changes[name] = self._of_attribute(name, metric)
-            elif not parts_of(metric):
-                if self._is_whole(name, metric):
-                    self._changes[name] = WHOLE
-                else:
-                    found[name] = self._advance.reach(metric)
-        touched = Touched(self._old.events, found.values())
-        for reach in found.values():
-            self._sources.setdefault(reach, self._source_pair(touched.customers(reach)))
-        changes = spread(lambda name: self._of_rows(name, found[name]), list(found)) if found else []
-        self._changes |= dict(zip(found, changes, strict=True))
-
-    def _is_whole(self, name: str, metric: Metric) -> bool:
-        """Whether all values of a metric over streams have to be computed anew."""
-        if asks_today(rules_of(metric)) or self._advance.now - self._advance.before >= FARTHEST:
-            return True
-        return metric.kind == "p_alive" and metric.r is None and name not in self._old.fitted
-
-    def _moves(self, metric: Metric) -> bool:
-        """Whether the values of a metric over streams follow the clock for everybody."""
-        before, now = self._advance.days
-        return (
-            metric.kind in ("days_since", "days_until")
-            or (metric.kind == "score" and metric.half_life is not None)
-            or (metric.kind == "p_alive" and before != now)
-        )
-
-    def _of_rows(self, name: str, reach: Reach) -> Change:
-        metric = self._catalog.schema.metrics[name]
-        ids, before, now = self._sources[reach]
-        moves = self._moves(metric)
-        if not len(ids):
-            return Change(ids, moves=moves)
-        after = self._computed(name, now)
-        if isinstance(after, Family):
-            return Change(ids, self._computed(name, before), after, moves)
-        return changed_columns(ids, taken(self._before.cells[name], ids), after, moves)
 
     def _of_attribute(self, name: str, metric: Metric) -> Change:
         attribute = self._old.values[metric.attribute or ""]
@@ -202,7 +164,7 @@ class _Reclocking:
         if self._catalog.types[name].family or any(change.whole or change.moves for change in changes):
             return WHOLE
         ids = np.unique(np.concatenate([change.ids for change in changes]))
-        after = compute(metric, self._source_pair(ids)[2])
+        after = compute(metric, self._source(ids))
         assert isinstance(after, Column)
         return changed_columns(ids, taken(self._before.cells[name], ids), after)
 
@@ -218,24 +180,43 @@ class _Reclocking:
 
         if change.whole:
             return WHOLE
-        ids, before, after = change.ids, change.before, change.after
         if change.moves:
-            candidates = self._candidates(declared.metric, banded)
-            if candidates is None:
-                return WHOLE
-            ids = np.union1d(ids, candidates)
-            earlier, later = taken(self._before.cells[name], ids), banded(taken(self._cells[declared.metric], ids))
-            assert isinstance(later, Column)
-            return changed_columns(ids, earlier, later)
-        if not len(ids):
+            return self._of_moving(name, declared.metric, banded)
+        if not len(change.ids):
             return Change(NOBODY)
-        assert before is not None
-        assert after is not None
-        before, after = banded(before), banded(after)
+        assert change.before is not None
+        assert change.after is not None
+        before, after = banded(change.before), banded(change.after)
         if isinstance(after, Family):
-            return Change(ids, before, after)
+            return Change(change.ids, before, after)
         assert isinstance(before, Column)
-        return changed_columns(ids, before, after)
+        return changed_columns(change.ids, before, after)
+
+    def _of_moving(self, name: str, metric: str, banded: Callable[[Values], Values]) -> Change:
+        """The change of bands over a metric whose values move for everybody."""
+        candidates = self._candidates(metric, banded)
+        if candidates is None:
+            return WHOLE
+
+        def label(column: Column) -> Column:
+            labels = banded(column)
+            assert isinstance(labels, Column)
+            return labels
+
+        def exactly(ids: Ints) -> Column:
+            return taken(self._cells[metric], ids)
+
+        change, declared = self._changes[metric], self._catalog.schema.metrics[metric]
+        others = np.setdiff1d(candidates, change.ids, assume_unique=True)
+        if declared.kind == "score":
+            after = labelled(self._before.cells[metric], self._left(declared), others, label, exactly)
+        else:
+            after = label(exactly(others))
+        found = changed_columns(others, taken(self._before.cells[name], others), after)
+        if not isinstance(change.after, Column):
+            return found
+        own = changed_columns(change.ids, taken(self._before.cells[name], change.ids), label(change.after))
+        return joined(found, own)
 
     def _candidates(self, name: str, banded: Callable[[Values], Values]) -> Ints | None:
         """Whoever may be in another band of a metric that moves; None: it cannot be told."""
@@ -338,7 +319,7 @@ class _Reclocking:
         if change.moves and (metric is None or metric.kind != "days_since" or metric.attribute is not None):
             cells[name] = self._late(name, metric, change.ids, part)
         else:
-            way = Since(self._advance.now, partial(_of_some, self._made.generation, name)) if change.moves else None
+            way = self._since(name) if change.moves else None
             cells[name] = later_column(old, self._advance.before, change.ids, part, way, self._old.count)
         if len(change.ids):
             self._flips += flips_of_column(name, change)
@@ -377,22 +358,18 @@ class _Reclocking:
 
     # --- values ---
 
-    def _source_pair(self, ids: Ints) -> tuple[Ints, Source, Source]:
-        """What metrics of the customers *ids* are computed from before and now; their rows are gathered once."""
-        now = source_among(Customers(self._made.generation).source(), ids)
-        now = dataclasses.replace(now, value=lambda name: self._part(name, self._cells, now, ids))
-        before = dataclasses.replace(now, as_of=self._advance.before)
-        before = dataclasses.replace(before, value=lambda name: self._part(name, self._before.cells, before, ids))
-        return ids, before, now
+    def _source(self, ids: Ints) -> Source:
+        """What metrics that are made of others are computed from, for the customers *ids*."""
 
-    def _part(self, name: str, cells: Mapping[str, Cell[Values]], source: Source, ids: Ints) -> Values:
-        """The values of a metric that others are made of, of some customers."""
-        if self._catalog.types[name].family:
-            return self._computed(name, source)
-        return taken(cells[name], ids)
+        def value(name: str) -> Values:
+            return (
+                _values(self._made.generation, name, some)
+                if self._catalog.types[name].family
+                else taken(self._cells[name], ids)
+            )
 
-    def _computed(self, name: str, source: Source) -> Values:
-        return _values(self._made.generation, name, source)
+        some = dataclasses.replace(source_among(Customers(self._made.generation).source(), ids), value=value)
+        return some
 
     def _late(self, name: str, metric: Metric | None, ids: Ints, part: Column) -> Computed:
         """A column that is computed from rows when it is read."""
@@ -400,6 +377,9 @@ class _Reclocking:
             near, error = decayed(self._before.cells[name], self._left(metric), ids, part)
             return Decaying(*self._makers(name), near, error)
         return Computed(*self._makers(name))
+
+    def _since(self, name: str) -> Since:
+        return Since(self._advance.now, partial(_of_some, self._made.generation, name))
 
     def _makers(self, name: str) -> tuple[Callable[[], Values], Callable[[Ints], Values]]:
         generation = self._made.generation

@@ -49,6 +49,18 @@ def changed_columns(ids: Ints, before: Column, after: Column, moves: bool = Fals
     return Change(ids[differ], before.take(differ), after.take(differ), moves)
 
 
+def joined(one: Change, other: Change) -> Change:
+    """Two changes of a column, of different customers, as one."""
+    ids = np.concatenate([one.ids, other.ids])
+    order = np.argsort(ids, kind="stable")
+    parts = []
+    for a, b in ((one.before, other.before), (one.after, other.after)):
+        assert isinstance(a, Column)
+        assert isinstance(b, Column)
+        parts.append(dataclasses.replace(b, data=np.concatenate([a.data, b.data])[order]))
+    return Change(ids[order], parts[0], parts[1])
+
+
 def bits(data: Data) -> Codes | Ints:
     """Values as integers, of floats their bits: a missing value is the same as another one."""
     return data.view(np.int64) if data.dtype == np.float64 else data  # type: ignore[return-value]

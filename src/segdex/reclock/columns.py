@@ -15,6 +15,7 @@ from segdex.generation import Values
 from segdex.metrics import families
 from segdex.metrics.select import spread
 from segdex.reclock import kernels_rows
+from segdex.schema.types import ValueType
 from segdex.values import clock
 from segdex.values.cells import Cell
 from segdex.values.column import Column, Data, Floats, Ints, Mask
@@ -128,11 +129,40 @@ def decaying(scores: Cell[Values], edges: Sequence[float], left: float) -> Ints:
     return within_any(near, np.array(lows, np.float64), np.array(highs, np.float64))
 
 
+def labelled(
+    scores: Cell[Values], left: float, ids: Ints, label: Callable[[Column], Column], exactly: Callable[[Ints], Column]
+) -> Column:
+    """The labels of the customers *ids* when only *left* of each score is left.
+
+    Args:
+        scores: before that.
+        left: the part of a score that is left.
+        ids: dense ids.
+        label: gives scores their labels, in their order.
+        exactly: gives customers their scores; only those are asked for who are too near to an edge.
+    """
+    near, error = about(scores)
+    later = near[ids] * left
+    spread_out = np.abs(later) * (error + STEP) + TINY
+    of = ValueType("number")
+    least, most = (label(Column(of, each)) for each in (later - spread_out, later + spread_out))
+    data = most.data.copy()
+    unsure = np.flatnonzero(least.data != most.data)
+    if len(unsure):
+        data[unsure] = label(exactly(ids[unsure])).data
+    return dataclasses.replace(most, data=data)
+
+
 # --- days since --------------------------------------------------------------------------------------------------
 
 CLOSE = 1e-6
 """Days, more than any number of days is rounded by."""
 BLOCK = 1 << 20
+"""Items that are looked at at once."""
+BUCKETS = 1 << 14
+"""Most values are told from those that may be wanted by a table of so many buckets, which fits the nearest cache."""
+LARGE = 1e15
+"""Values farther from 0 are not told apart by the table."""
 FARTHEST = 1 << 51
 FAR = float(FARTHEST // clock.DAY)
 """Days from which on the moment that they go back to is not told by them to the microsecond; some 71 years."""
@@ -259,13 +289,31 @@ def crossing(old: Cell[Values], edges: Sequence[float], before: int, now: int) -
 
 def within_any(values: Data, lows: Floats, highs: Floats) -> Ints:
     """The items whose value is from one of *lows* to its high, ascending."""
+    if not len(lows):
+        return np.empty(0, np.int64)
+    near = np.clip(lows, -LARGE, LARGE), np.clip(highs, -LARGE, LARGE)
+    low, high = float(near[0].min()), float(near[1].max())
+    scale = (BUCKETS - 2) / max(high - low, 1e-300)
+    marks = np.zeros(BUCKETS, np.uint8)
+    for ends in zip(*near, strict=True):
+        first, last = (int((end - low) * scale) for end in ends)
+        marks[max(first - 1, 0) : last + 2] = 1
 
-    def one(first: int) -> Ints:
-        part = values[first : first + BLOCK]
-        rows = np.empty(len(part) + 1, np.int64)
-        return rows[: kernels_rows.between_any(part, lows, highs, rows)] + first
+    def one(start: int) -> Ints:
+        part = values[start : start + BLOCK]
+        items = np.empty(len(part) + 1, np.int64)
+        items = items[: kernels_rows.find_floats(part, low, scale, marks, items)]
+        held = part[items]
+        there = np.zeros(len(items), np.bool_)
+        for ends in zip(lows, highs, strict=True):
+            there |= (held >= ends[0]) & (held <= ends[1])
+        return items[there] + start
 
-    return np.concatenate(spread(one, list(range(0, len(values), BLOCK)) or [0]))
+    found = spread(one, list(range(0, len(values), BLOCK)) or [0])
+    if lows.min() == low and highs.max() == high:
+        return np.concatenate(found)
+    outside = (values < low) & (lows.min() < low) | (values > high) & (highs.max() > high)
+    return np.union1d(np.concatenate(found), np.flatnonzero(outside))
 
 
 # --- ranks -------------------------------------------------------------------------------------------------------
