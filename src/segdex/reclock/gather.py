@@ -18,7 +18,7 @@ def affected(events: Events, rows: Ints) -> tuple[Ints, Events]:
         owners = np.searchsorted(events.offsets, rows, "right") - 1
         ids, sizes = _counted(owners)
         return ids, _chosen(events, rows, _summed(sizes), None, None)
-    units = np.unique(np.searchsorted(events.units, rows, "right") - 1)
+    units, _ = _counted(np.searchsorted(events.units, rows, "right") - 1)
     ids, sizes = _counted(np.searchsorted(events.unit_offsets, units, "right") - 1)
     return ids, _joined(events, units, _summed(sizes))
 
@@ -62,7 +62,10 @@ def _chosen(events: Events, rows: Ints, offsets: Ints, units: Ints | None, unit_
 
 def _counted(ascending: Ints) -> tuple[Ints, Ints]:
     """The different values, and how often each comes."""
-    return np.unique(ascending, return_counts=True)
+    new = np.ones(len(ascending), np.bool_)
+    np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
+    starts = np.flatnonzero(new)
+    return ascending[starts], np.diff(np.append(starts, len(ascending)))
 
 
 def _runs(starts: Ints, sizes: Ints, sums: Ints) -> Ints:
