@@ -27,7 +27,7 @@ from benchmarks.measuring import Options, WrongAnswerError, no_garbage
 from segdex import jit
 from segdex.derive import derive
 from segdex.events.csr import layout
-from segdex.events.store import Events
+from segdex.events.store import UNIT, Events
 from segdex.generation import Generation
 from segdex.ingest.keys import Keys
 from segdex.ingest.read import Tables
@@ -36,6 +36,7 @@ from segdex.query.execute import Executor
 from segdex.reclock import reclocked
 from segdex.rules.text import parse
 from segdex.schema.load import load
+from segdex.schema.types import ValueType
 from segdex.values import clock
 from segdex.values.column import Column, texts
 
@@ -221,7 +222,10 @@ def stream(rng: np.random.Generator, name: str, activity: np.ndarray, rows: int)
     time_of = AS_OF + seconds * 1_000_000
     laid = layout(owners, count, time_of, unit)
     fields = {kind: make_field(rng, name, kind, rows) for kind in SCHEMA["streams"][name]["fields"]}
-    return Events(laid.offsets, time_of[laid.order], fields, laid.units, laid.unit_offsets)
+    marks = {}
+    if unit is not None and laid.units is not None:
+        marks[UNIT] = Column(ValueType("id", role="field"), unit[laid.order[laid.units[:-1]]])
+    return Events(laid.offsets, time_of[laid.order], fields, laid.units, laid.unit_offsets, marks)
 
 
 def make_field(rng: np.random.Generator, stream_name: str, field: str, rows: int) -> Column:

@@ -14,16 +14,23 @@ from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
 from segdex.bitmap.ranks import ranks_of
 from segdex.errors import LimitError, SchemaError
-from segdex.generation import MEMBER, MOST_LABELS, Generation, PredicateName, Values, changeable
+from segdex.events.store import Events
+from segdex.generation import MEMBER, Generation, PredicateName, Values, changeable
+from segdex.ingest.keys import AnyKeys
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band
 from segdex.metrics.compute import compute_fitted
-from segdex.order import chosen, moved, places_by
+from segdex.order import chosen, customers_first, moved, places_by
+from segdex.query.bind import Binder
 from segdex.query.execute import Executor
+from segdex.query.scan import Scan
+from segdex.rules import nodes
 from segdex.schema.catalog import Catalog
 from segdex.schema.model import Band, Metric
 from segdex.schema.types import ValueType
-from segdex.values.column import Column, Ints, distinct
+from segdex.sets import sets_of
+from segdex.values.column import Column, Ints, Mask, distinct
+from segdex.values.dictionaries import trimmed
 from segdex.values.family import Family
 
 RANKED = ("integer", "number", "date", "time")
@@ -40,19 +47,31 @@ def derive(
     as_of: int,
     progress: Progress | None = None,
     fitted: Fitted | None = None,
+    like: Generation | None = None,
 ) -> Generation:
     """Compute everything that *catalog* declares over *tables*, as of the clock *as_of*.
 
-    *tables* may be emptied: where customers are not numbered by their keys, columns move out of it one by one. What an
-    earlier generation *fitted* to its data, and *catalog* still asks for, is used again in place of fitting.
+    Args:
+        catalog: the checked schema.
+        tables: may be emptied: where customers are not numbered by their keys, columns move out of it one by one.
+        as_of: the clock, in microseconds UTC.
+        progress: called after each step.
+        fitted: what an earlier generation fitted to its data; as far as *catalog* still asks for it, it is used again
+            in place of fitting.
+        like: a generation of the same customers, whose numbering and loaded segments are kept.
     """
     kept = _still_fitted(catalog, fitted or {})
-    order = chosen(catalog, tables)
-    if order:
+    order = chosen(catalog, tables) if like is None else like.order
+    if like is None and (order or tables.universe is not None):
         if progress is not None:
             progress("ordering customers", 0, 0)
-        tables = moved(tables, _places(order, catalog, tables, as_of, kept))
-    made = Derivation(_begun(catalog, tables, as_of, order, kept), tables.attributes)
+        places = _places(order, catalog, tables, as_of, kept) if order else np.arange(len(tables.keys))
+        tables = moved(tables, customers_first(places, tables.universe))
+    begun = _begun(catalog, tables, as_of, order, kept)
+    if like is not None:
+        sets = {name: held for name, held in like.predicates.items() if name.label == MEMBER and loaded(name, catalog)}
+        begun = dataclasses.replace(begun, epoch=like.epoch, number=like.number, predicates=sets)
+    made = Derivation(begun, tables.attributes)
     names = [*catalog.given, *(name for name in catalog.order if name not in catalog.schema.segments)]
     for done, name in enumerate(names):
         if progress is not None:
@@ -67,6 +86,12 @@ def derive(
     if progress is not None:
         progress("computed", len(names), len(names))
     return made.generation
+
+
+def loaded(name: PredicateName, catalog: Catalog) -> bool:
+    """Whether a set is that of a segment without a rule."""
+    segment = catalog.schema.segments.get(name.name)
+    return segment is not None and segment.where is None
 
 
 def _still_fitted(catalog: Catalog, fitted: Fitted) -> Fitted:
@@ -128,6 +153,85 @@ def changed(
     return made.generation
 
 
+def redeclared(old: Generation, catalog: Catalog, progress: Progress | None = None) -> Generation:
+    """*old* under another schema of the same attributes and streams: what is new or changed is computed from its rows.
+
+    Args:
+        old: stays as it is; what does not change is shared with it.
+        catalog: the schema.
+        progress: called for each name that is computed.
+    """
+    new = {name for name in catalog.order if declaration(catalog, name) != declaration(old.catalog, name)}
+    gone = old.catalog.types.keys() - catalog.types.keys()
+    affected = {name for name in (*new, *using(new, catalog)) if name not in catalog.schema.segments}
+    made = Derivation(dataclasses.replace(old, catalog=catalog))
+    made.forget({*gone, *affected})
+    made.unfit({*gone, *new})
+    names = [name for name in catalog.order if name in affected]
+    for done, name in enumerate(names):
+        if progress is not None:
+            progress(f"computing {name}", done, len(names))
+        made.compute(name)
+        made.settle(name)
+    metrics = {catalog.schema.bands[name].metric for name in names if name in catalog.schema.bands}
+    for name in filter(made.is_ranked, dict.fromkeys((*names, *sorted(metrics)))):
+        made.rank(name)
+    return made.generation
+
+
+def renamed(old: Generation, catalog: Catalog, was: str, name: str) -> Generation:
+    """*old* in which *was* is called *name*, under the schema *catalog*, which says so too; nothing is computed."""
+    made = Derivation(dataclasses.replace(old, catalog=catalog))
+    made.rename(was, name)
+    return made.generation
+
+
+def declaration(catalog: Catalog, name: str) -> object:
+    """What a schema says of a metric, band, stage or segment; None: there is none of this name."""
+    schema = catalog.schema
+    held = (schema.metrics, schema.bands, schema.stages, schema.segments)
+    return next((each[name] for each in held if name in each), None)
+
+
+def derive_few(
+    like: Generation,
+    key_source: Callable[[], AnyKeys],
+    given: Mapping[str, Values],
+    events: Mapping[str, Events],
+    sets: Mapping[str, Predicate],
+    hidden: Mapping[str, Column],
+    inside: Mask,
+    binder: Binder,
+) -> tuple[Generation, Scan]:
+    """Everything that the schema of *like* declares, of other customers at the same clock, without sets and ranks.
+
+    Args:
+        like: what was fitted to its data is used again.
+        key_source: gives the keys of the customers.
+        given: their attributes, labels and scores.
+        events: their rows of each stream.
+        sets: which of them are in segments that have no rule.
+        hidden: columns that no rule can name.
+        inside: which of them are in the universe, shape (customers,).
+        binder: binds rules to the schema.
+
+    Returns:
+        the generation, and what tells whom rules hold for.
+    """
+    begun = dataclasses.replace(
+        like, count=len(inside), key_source=key_source, universe=hot.from_mask(inside), values={}, dictionaries={},
+        events=events, predicates={PredicateName(name, MEMBER): held for name, held in sets.items()}, ranks={},
+        hidden=hidden,
+    )  # fmt: skip
+    catalog = like.catalog
+    made = Derivation(begun, given, binder)  # type: ignore[arg-type]
+    for name in catalog.order:
+        if name not in catalog.schema.segments:
+            made.compute(name)
+    assert made.scan is not None
+    return made.generation, made.scan
+
+
 def using(names: Set[str], catalog: Catalog) -> list[str]:
     """What is computed from *names*, each after what it uses; segments, which nothing is kept of, are left out."""
     found = set(names)
@@ -146,7 +250,7 @@ def _begun(catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...],
         epoch=secrets.token_hex(8),
         count=len(tables.keys),
         key_source=lambda: tables.keys,
-        universe=hot.everyone(len(tables.keys)),
+        universe=hot.everyone(len(tables.keys)) if tables.universe is None else hot.from_mask(tables.universe),
         values={},
         dictionaries={},
         events=tables.events,
@@ -154,6 +258,9 @@ def _begun(catalog: Catalog, tables: Tables, as_of: int, order: tuple[str, ...],
         ranks={},
         fitted=dict(fitted),
         order=order,
+        lookups=tables.lookups,
+        hidden=tables.hidden,
+        graves=tables.graves,
     )
 
 
@@ -164,7 +271,9 @@ class Derivation:
     name from the moment that it is there, and nobody else sees the generation before the end.
     """
 
-    def __init__(self, begun: Generation, given: Mapping[str, Column] | None = None) -> None:
+    def __init__(
+        self, begun: Generation, given: Mapping[str, Column] | None = None, binder: Binder | None = None
+    ) -> None:
         self.values = changeable(begun.values)
         self._dictionaries = changeable(begun.dictionaries)
         self.predicates = changeable(begun.predicates)
@@ -178,7 +287,10 @@ class Derivation:
             ranks=self.ranks,
             fitted=self.fitted,
         )
-        self.executor = Executor(self.generation)
+        self._inside = None if begun.all_inside else hot.to_mask(begun.universe, begun.count)
+        self.executor = Executor(self.generation, binder=binder)
+        # Of few customers no sets are made: rules look at their values.
+        self.scan = None if binder is None else Scan(self.executor)
         for name, column in (given or {}).items():
             self.put(name, column)
 
@@ -190,10 +302,9 @@ class Derivation:
         elif name in schema.bands:
             # Edges that were fitted to the data stay until the next build.
             kept = self.fitted.get(name) if schema.bands[name].edges is None else None
-            banded, self.fitted[name] = _banded(schema.bands[name], self.executor, self.values, kept)
-            self.put(name, banded)
+            self.put(name, self._banded(name, schema.bands[name], kept))
         elif name in schema.stages:
-            self.put(name, _staged(name, self.executor))
+            self.put(name, self._staged(name))
 
     def _compute_metric(self, name: str, metric: Metric) -> None:
         try:
@@ -203,7 +314,36 @@ class Derivation:
             raise error.at(f"metrics.{name}") from None
         if fitted is not None:
             self.fitted[name] = fitted
-        self.put(name, value)
+        # Of the strings of a field those stay that a customer has.
+        self.put(name, trimmed(value) if isinstance(value, Column) else value)
+
+    def _banded(self, name: str, declared: Band, kept: tuple[int | float, ...] | None) -> Values:
+        among = self._inside
+        if declared.among is not None and kept is None:
+            among = self._members(declared.among)
+        banded = band(declared, self.values[declared.metric], among, self.generation.catalog.zone, kept)
+        self.fitted[name] = banded.edges
+        return banded.values
+
+    def _staged(self, name: str) -> Column:
+        """The first stage whose rule holds, as codes in the order of the stages."""
+        stages, count = self.generation.catalog.schema.stages[name], self.generation.count
+        codes = np.full(count, -1, np.int32)
+        left = np.ones(count, np.bool_) if self._inside is None else self._inside.copy()
+        for code, stage in enumerate(stages):
+            first = self._members(stage.where) & left
+            codes[first] = code
+            left &= ~first
+        labels = pa.array([stage.name for stage in stages], pa.large_string())
+        return Column(ValueType("category", role="stage"), codes, labels)
+
+    def _members(self, rule: nodes.Rule | str) -> Mask:
+        """Whom a rule holds for, shape (customers,)."""
+        assert not isinstance(rule, str)
+        bound = self.executor.binder.bind_checked(rule)
+        if self.scan is not None:
+            return self.scan.members(bound)
+        return hot.to_mask(self.executor.members(bound), self.generation.count)
 
     def put(self, name: str, value: Values) -> None:
         """Hold the values of *name*."""
@@ -214,7 +354,7 @@ class Derivation:
 
     def settle(self, name: str) -> None:
         """The sets of *name*, whose values are there."""
-        self.predicates.update(_predicates(name, self.values[name], self.generation.universe))
+        self.predicates.update(_predicates(name, self.values[name], self.generation.universe, self._inside))
 
     def forget(self, names: Iterable[str]) -> None:
         """Take out all that is held of *names*, but for fitted edges."""
@@ -225,6 +365,22 @@ class Derivation:
         for each in [each for each in self.predicates if each.name in wanted]:
             del self.predicates[each]
 
+    def unfit(self, names: Iterable[str]) -> None:
+        """Take out what was fitted for *names*."""
+        for name in set(names) & self.fitted.keys():
+            del self.fitted[name]
+
+    def rename(self, was: str, name: str) -> None:
+        """Call what is held of *was* by another name."""
+        held: tuple[Any, ...] = (self.values, self._dictionaries, self.ranks, self.fitted)
+        for each in held:
+            if was in each:
+                each[name] = each[was]
+                del each[was]
+        for old in [old for old in self.predicates if old.name == was]:
+            self.predicates[old._replace(name=name)] = self.predicates[old]
+            del self.predicates[old]
+
     def is_ranked(self, name: str) -> bool:
         """Whether the values of *name* are one a customer, and compared by size."""
         value = self.values[name]
@@ -233,7 +389,7 @@ class Derivation:
     def rank(self, name: str) -> None:
         """The ranks of a column; all bands over it are there."""
         column: Any = self.values[name]
-        self.ranks[name] = ranks_of(column.data, self.edges_over(name))
+        self.ranks[name] = ranks_of(column.data, self.edges_over(name), self._inside)
 
     def edges_over(self, name: str) -> tuple[int | float, ...]:
         """The edges of all bands over *name*."""
@@ -241,77 +397,18 @@ class Derivation:
         return tuple(edge for band, declared in bands.items() if declared.metric == name for edge in self.fitted[band])
 
 
-def _banded(
-    declared: Band, executor: Executor, values: Mapping[str, Values], kept: tuple[int | float, ...] | None
-) -> tuple[Values, tuple[int | float, ...]]:
-    among = None
-    if declared.among is not None:
-        assert not isinstance(declared.among, str)
-        members = executor.members(executor.binder.bind_checked(declared.among))
-        among = hot.to_mask(members, executor.generation.count)
-    banded = band(declared, values[declared.metric], among, executor.generation.catalog.zone, kept)
-    return banded.values, banded.edges
-
-
-def _staged(name: str, executor: Executor) -> Column:
-    """The first stage whose rule holds, as codes in the order of the stages."""
-    stages = executor.generation.catalog.schema.stages[name]
-    codes = np.full(executor.generation.count, -1, np.int32)
-    left = hot.to_mask(executor.generation.universe, executor.generation.count)
-    for code, stage in enumerate(stages):
-        assert not isinstance(stage.where, str)
-        members = executor.members(executor.binder.bind_checked(stage.where))
-        first = hot.to_mask(members, executor.generation.count) & left
-        codes[first] = code
-        left &= ~first
-    labels = pa.array([stage.name for stage in stages], pa.large_string())
-    return Column(ValueType("category", role="stage"), codes, labels)
-
-
-def _predicates(name: str, value: Values, universe: Predicate) -> dict[PredicateName, Predicate]:
-    """The sets that rules over *name* are answered from: presence, and one a label where labels are few."""
-    if isinstance(value, Family):
-        return _family_predicates(name, value, universe)
-    held = {PredicateName(name): hot.from_mask(value.known)}
-    if value.dictionary is not None and len(value.dictionary) <= MOST_LABELS:
-        labels = value.dictionary.to_pylist()
-        owners = np.arange(len(value), dtype=np.uint32)
-        if value.offsets is not None:
-            owners = np.repeat(owners, np.diff(value.offsets))
-        made = hot.from_codes(value.data, owners, len(labels), len(value))  # type: ignore[arg-type]
-        held |= {PredicateName(name, label): each for label, each in zip(labels, made, strict=True)}
-    return held
-
-
-def _family_predicates(name: str, family: Family, universe: Predicate) -> dict[PredicateName, Predicate]:
-    """Bands of a family; the band of those without a pair is left to be what remains of the presence."""
-    if family.column.dictionary is None or len(family.categories) > MOST_LABELS:
+def _predicates(name: str, value: Values, universe: Predicate, inside: Mask | None) -> dict[PredicateName, Predicate]:
+    """The sets that rules over *name* are answered from."""
+    count = len(universe) if inside is None else len(inside)
+    found = sets_of(name, value, inside, count)
+    if found is None:
         return {}
-    if not remains(family):
-        return {}
-    count = len(universe)
-    if family.rest >= 0:
-        present = universe if family.among is None else hot.from_mask(family.among)
-    else:
-        present = hot.from_ids(np.unique(family.customers), count)
-    held = {PredicateName(name): present}
-    labels = family.column.dictionary.to_pylist()
-    for number, category in enumerate(family.categories.to_pylist()):
-        pairs = slice(int(family.offsets[number]), int(family.offsets[number + 1]))
-        codes: Any = family.column.data[pairs]
-        made = hot.from_codes(codes, family.customers[pairs], len(labels), count)
-        for code, members in enumerate(made):
-            if code != family.rest and len(members):
-                held[PredicateName(name, labels[code], category)] = members
+    held = {PredicateName(name): universe if found.present is None else hot.from_mask(found.present)}
+    for labelled in found.labelled:
+        made = hot.from_codes(labelled.codes, labelled.owners, len(labelled.names), count)
+        held |= {
+            each: members
+            for each, members in zip(labelled.names, made, strict=True)
+            if each is not None and (len(members) or each.category is None)
+        }
     return held
-
-
-def remains(family: Family) -> bool:
-    """Whether those without a pair have one band, and what remains of the presence in each category are they alone."""
-    if family.rests is not None:
-        return False
-    if family.rest < 0:
-        return True  # no band: nothing remains
-    if (family.column.data < 0).any():
-        return False  # a pair without a band, as a share of infinities has
-    return family.among is None or bool(family.among[family.customers].all())

@@ -110,7 +110,7 @@ class CorruptError(SegdexError):
 
 
 class VersionError(SegdexError):
-    """A file of the index was written by a newer version of segdex."""
+    """A file of the index was written by a newer version of segdex, or by one too old for what is asked of it."""
 
 
 class StorageError(SegdexError):

@@ -1,19 +1,29 @@
-"""A generation: one immutable version of the whole index, which readers hold while they ask."""
+"""What answers are computed from: the values and sets of one numbering of customers, and versions made of these.
+
+A *version* is what readers hold while they ask: one immutable state of the whole index, told by the number of its
+generation. It is a base of all customers, which is never written, and a delta: for the customers who have changed since
+the base was made, their rows as the base has them (minus) and as they are now (plus).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+import numpy as np
+
+from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
 from segdex.bitmap.ranks import Ranks
 from segdex.events.store import Events
-from segdex.ingest.keys import Keys
+from segdex.forks import Once
+from segdex.ingest.kept import Dimension
+from segdex.ingest.keys import AnyKeys
 from segdex.rules.words import name_text, string_text
 from segdex.schema.catalog import Catalog
 from segdex.values.cells import Cells
-from segdex.values.column import Column
+from segdex.values.column import Column, Ints
 from segdex.values.family import Family
 
 Values: TypeAlias = Column | Family
@@ -50,7 +60,7 @@ def named(name: str, category: str | None) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Generation:
-    """Everything that an answer is computed from.
+    """Values and sets of one numbering of customers: of all of them, or of a delta's few.
 
     Attributes:
         catalog: the checked schema.
@@ -68,7 +78,12 @@ class Generation:
         ranks: what answers ranges of values, for attributes and metrics of numbers, dates and times.
         fitted: what was fitted to the data: the edges of bands, in physical values, and the parameters r, alpha, a,
             b of the metrics of kind ``p_alive`` that state none.
-        order: the names by which customers were numbered; none: by their keys, ascending.
+        order: the names by which customers were numbered; none: by their keys, ascending. Who is not in the universe
+            comes after all customers.
+        lookups: the lookups that fields of streams come through, for rows that come later.
+        hidden: columns of customers that no rule can name: ``version``, where the schema declares one.
+        graves: of each stream with ids the rows that are no events and hold their own against rows that come later,
+            see `segdex.events.ids`.
     """
 
     catalog: Catalog
@@ -76,7 +91,7 @@ class Generation:
     number: int
     epoch: str
     count: int
-    key_source: Callable[[], Keys]
+    key_source: Callable[[], AnyKeys]
     universe: Predicate
     values: Mapping[str, Values]
     dictionaries: Mapping[str, Column]
@@ -85,11 +100,28 @@ class Generation:
     ranks: Mapping[str, Ranks]
     fitted: Mapping[str, tuple[int | float, ...]]
     order: tuple[str, ...] = ()
+    lookups: Mapping[str, Dimension] = dataclasses.field(default_factory=dict)
+    hidden: Mapping[str, Column] = dataclasses.field(default_factory=dict)
+    graves: Mapping[str, Events] = dataclasses.field(default_factory=dict)
 
     @property
-    def keys(self) -> Keys:
-        """The customers' keys by dense id."""
+    def keys(self) -> AnyKeys:
+        """The customers' keys by dense id; also those of who is no customer: who asks by key asks `lookup`."""
         return self.key_source()
+
+    @property
+    def all_inside(self) -> bool:
+        """Whether every dense id is that of a customer."""
+        return len(self.universe) == self.count
+
+    def lookup(self, keys: Any) -> Ints:
+        """The dense ids of *keys*, int64 of their shape, -1 for null and for keys that no customer has.
+
+        Raises:
+            ArgumentError: the values are neither text nor whole numbers.
+        """
+        found = self.keys.lookup(keys)
+        return found if self.all_inside else np.where(hot.having(self.universe, found), found, np.int64(-1))
 
     def labels(self, name: str) -> tuple[str, ...] | None:
         """The labels for which *name* has precomputed sets, in their order; None where it has none."""
@@ -97,6 +129,86 @@ class Generation:
             return None
         distinct = self.dictionaries[name].dictionary
         return None if distinct is None or len(distinct) > MOST_LABELS else tuple(distinct.to_pylist())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Delta:
+    """The customers who have changed since the base was made, each in a *slot*.
+
+    Counts add: base - minus + plus. Where it matters who is who, a customer's row is the one in *plus*.
+
+    Attributes:
+        ids: the dense id of each slot, int64, each once, shape (slots,); those from the base's count on came since.
+        minus: the customers as the base has them; its universe are those whom the base knows.
+        plus: the customers as they are now; its universe are those who are not erased, who have nothing there.
+    """
+
+    ids: Ints
+    minus: Generation
+    plus: Generation
+
+    @Once
+    def _sorted(self) -> tuple[Ints, Ints]:
+        order = np.argsort(self.ids, kind="stable")
+        return self.ids[order], order
+
+    def slots_of(self, ids: Ints) -> Ints:
+        """The slot of each dense id, -1 where it has none."""
+        held, order = self._sorted
+        if not len(held):
+            return np.full(len(ids), -1, np.int64)
+        places = np.minimum(np.searchsorted(held, ids), len(held) - 1)
+        return np.where(held[places] == ids, order[places], -1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Version:
+    """One immutable state of the whole index.
+
+    Attributes:
+        base: all customers as of the clock, but for those who have changed since.
+        number: counts generations of one store, from 1.
+        keys: the customers' keys by dense id.
+        delta: those who have changed; None: nobody.
+    """
+
+    base: Generation
+    number: int
+    key_source: Callable[[], AnyKeys]
+    delta: Delta | None = None
+
+    @property
+    def catalog(self) -> Catalog:
+        """The checked schema."""
+        return self.base.catalog
+
+    @property
+    def as_of(self) -> int:
+        """The clock, in microseconds UTC."""
+        return self.base.as_of
+
+    @property
+    def keys(self) -> AnyKeys:
+        """The customers' keys by dense id."""
+        return self.key_source()
+
+    @Once
+    def count(self) -> int:
+        """How many dense ids there are, erased customers included."""
+        if self.delta is None or not len(self.delta.ids):
+            return self.base.count
+        return max(self.base.count, int(self.delta.ids.max()) + 1)
+
+    @Once
+    def customers(self) -> int:
+        """The size of the universe."""
+        changed = 0 if self.delta is None else len(self.delta.plus.universe) - len(self.delta.minus.universe)
+        return len(self.base.universe) + changed
+
+
+def alone(base: Generation) -> Version:
+    """The version that is a base alone."""
+    return Version(base, base.number, base.key_source)
 
 
 MOST_LABELS = 4096

@@ -14,7 +14,6 @@ from segdex.arguments import is_one_key
 from segdex.bitmap import predicate as hot
 from segdex.bitmap import roaring
 from segdex.bitmap.predicate import Predicate
-from segdex.derive import changed
 from segdex.errors import ArgumentError, SchemaError, listed
 from segdex.generation import Generation
 from segdex.ingest.columns import pick
@@ -81,8 +80,25 @@ class _Members:
     repeated: int
 
 
-def load_into(generation: Generation, name: str, data: Any) -> tuple[Generation, Loaded]:
-    """The generation after this one, with *data* as the segment or label *name*; see `segdex.index.Index.load`.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """What is to be loaded, read.
+
+    Attributes:
+        catalog: the schema in which it is declared.
+        columns: a label and its score by name, each one value a dense id.
+        sets: the members of a segment by name.
+        loaded: what is told of it, the generation aside.
+    """
+
+    catalog: Catalog
+    columns: dict[str, Column]
+    sets: dict[str, Predicate]
+    loaded: Loaded
+
+
+def read_into(generation: Generation, name: str, data: Any) -> Reading:
+    """*data* as the segment or label *name* of *generation*; see `segdex.index.Index.load`.
 
     Raises:
         ArgumentError: the name is taken, or *data* is nothing that can be loaded, or holds ids that no customer has.
@@ -113,18 +129,15 @@ def _usable(name: Any) -> str:
 # --- segments ----------------------------------------------------------------------------------------------------
 
 
-def _with_segment(old: Generation, name: str, found: _Members) -> tuple[Generation, Loaded]:
+def _with_segment(old: Generation, name: str, found: _Members) -> Reading:
     schema = old.catalog.schema
     held = schema.segments.get(name)
     if name in old.catalog.types and (held is None or held.where is not None):
         raise _taken(name, old.catalog)
     segments = {**schema.segments, name: held or model.Segment()}
     catalog = _catalog(old.catalog, msgspec.structs.replace(schema, segments=segments))
-    made = changed(old, catalog, {}, {name: found.members})
-    told = Loaded(
-        name, "segment", len(found.members), found.unknown, found.null, found.repeated, generation=made.number
-    )
-    return made, told
+    told = Loaded(name, "segment", len(found.members), found.unknown, found.null, found.repeated, old.number)
+    return Reading(catalog, {}, {name: found.members}, told)
 
 
 def _members(data: Any, generation: Generation) -> _Members:
@@ -151,7 +164,7 @@ def _dense(keys: Any, generation: Generation) -> tuple[Ints, int, int]:
     if is_one_key(keys):
         raise ArgumentError("nothing that can be loaded", found=type(keys).__name__, allowed=_ALLOWED)
     array = as_array(keys)
-    found = generation.keys.lookup(array)
+    found = generation.lookup(array)
     strange, null = unknown(array, found)
     return found[found >= 0], strange, null
 
@@ -159,7 +172,7 @@ def _dense(keys: Any, generation: Generation) -> tuple[Ints, int, int]:
 # --- labels ------------------------------------------------------------------------------------------------------
 
 
-def _with_label(old: Generation, name: str, found: _Labelled) -> tuple[Generation, Loaded]:
+def _with_label(old: Generation, name: str, found: _Labelled) -> Reading:
     schema, scored = old.catalog.schema, score_name(name)
     held = schema.labels.get(name)
     if name in old.catalog.types and held is None:
@@ -174,9 +187,9 @@ def _with_label(old: Generation, name: str, found: _Labelled) -> tuple[Generatio
     labels = {**schema.labels, name: msgspec.structs.replace(declared, score=score)}
     catalog = _catalog(old.catalog, msgspec.structs.replace(schema, labels=labels))
     given = {name: found.label} | ({} if found.score is None else {scored: found.score})
-    made = changed(old, catalog, given, {})
     customers = int(np.count_nonzero(found.label.known))
-    return made, Loaded(name, "label", customers, found.unknown, found.null, found.repeated, generation=made.number)
+    told = Loaded(name, "label", customers, found.unknown, found.null, found.repeated, old.number)
+    return Reading(catalog, given, {}, told)
 
 
 def _expect_unused(scored: str, old: Generation) -> None:
@@ -219,7 +232,7 @@ def _of_mapping(labels: Mapping[Any, Any], generation: Generation) -> _Labelled:
 
 def _of_table(name: str, reader: pa.RecordBatchReader, columns: LabelColumns, generation: Generation) -> _Labelled:
     source, tally = Source(name, table=reader), Tally(name, "raise")
-    read = read_label(source, columns, generation.keys, tally, None)
+    read = read_label(source, columns, generation.lookup, generation.count, tally, None)
     report = read.report
     return _Labelled(read.label, read.score, report.strangers, report.unowned, report.replaced)
 

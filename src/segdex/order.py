@@ -13,13 +13,14 @@ import numpy.typing as npt
 
 from segdex.bitmap.predicate import CHUNK
 from segdex.events.renumber import renumbered
+from segdex.events.store import Events
 from segdex.ingest.keys import Keys, Numbering
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band
 from segdex.rules.windows import Lifetime
 from segdex.schema.catalog import Catalog
 from segdex.schema.model import Band, Metric
-from segdex.values.column import Column, Ints
+from segdex.values.column import Column, Ints, Mask
 from segdex.values.keys import keys_of
 
 SMALL = 4 * CHUNK
@@ -45,7 +46,8 @@ def chosen(catalog: Catalog, tables: Tables) -> tuple[str, ...]:
     schema = catalog.schema
     if schema.customers.order is not None:
         return schema.customers.order
-    if len(tables.keys) < SMALL:
+    customers = len(tables.keys) if tables.universe is None else int(np.count_nonzero(tables.universe))
+    if customers < SMALL:
         return ()
     whole = [name for name, metric in schema.metrics.items() if _whole(metric)]
     of_kind = {kind: [name for name in whole if schema.metrics[name].kind in kinds] for kind, kinds in _KINDS.items()}
@@ -91,6 +93,11 @@ def _classes(column: Column, catalog: Catalog) -> npt.NDArray[np.signedinteger]:
     return classes.astype(np.int16) if classes.max(initial=0) < 1 << 15 else classes
 
 
+def customers_first(places: Ints, universe: Mask | None) -> Ints:
+    """*places* with those of *universe* (None: all) before the others, each in their order."""
+    return places if universe is None else places[np.argsort(~universe[places], kind="stable")]
+
+
 def moved(tables: Tables, places: Ints) -> Tables:
     """*tables* with the customer of place ``places[i]`` as dense id i; columns are taken out of the old ones.
 
@@ -100,11 +107,19 @@ def moved(tables: Tables, places: Ints) -> Tables:
     """
     keys = Keys(tables.keys.values, Numbering.of(places))
     attributes = {name: tables.attributes.pop(name).take(places) for name in list(tables.attributes)}
+    hidden = {name: column.take(places) for name, column in tables.hidden.items()}
+    universe = None if tables.universe is None else tables.universe[places]
+    events, graves = _moved(tables.events, places), _moved(tables.graves, places)
+    return Tables(keys, attributes, events, tables.report, universe, tables.lookups, hidden, graves)
+
+
+def _moved(streams: dict[str, Events], places: Ints) -> dict[str, Events]:
+    """Streams with the customer of place ``places[i]`` as dense id i; they are taken out of the old ones."""
     events = {}
-    for name in list(tables.events):
-        held = tables.events.pop(name)
+    for name in list(streams):
+        held = streams.pop(name)
         fields = dict(held.fields)
         bare = dataclasses.replace(held, fields={})
         del held
         events[name] = renumbered(bare, places, fields)
-    return Tables(keys, attributes, events, tables.report)
+    return events

@@ -85,6 +85,7 @@ class Case:
         chance: the generator that everything is drawn from.
         types: of every name that has a value.
         calls: inline calls and sequences whose values are among the items.
+        segments: those that rules may ask for.
     """
 
     index: segdex.Index
@@ -93,6 +94,7 @@ class Case:
     chance: random.Random
     types: dict[str, Any]
     calls: list[Asked]
+    segments: tuple[str, ...] = ("plain", "nested", "loaded")
 
     def expected(self, rule: n.Rule) -> list[int]:
         """The keys for which *rule* holds."""
@@ -121,6 +123,10 @@ def make(seed: int) -> Case:
     for at, item in enumerate(items):
         panel = chance.choice([None, *PANEL])
         item |= {"key": at, "panel": panel, "panel_score": None if panel is None else chance.choice([0.0, 0.5, 1.0])}
+    strange = random.Random(-1 - seed)
+    if strange.random() < 0.5:
+        schema["customers"]["only"] = True
+        rows = {name: _with_strangers(strange, held) for name, held in rows.items()}
     index = segdex.build(schema, as_of=worlds.AS_OF, sources=_sources(rows, people, items))
     loaded = [at for at in range(customers) if chance.random() < 0.5]
     index.load("loaded", BitMap(loaded))
@@ -284,6 +290,17 @@ def _add_stages(item: dict[str, Any], schema: dict[str, Any], shared: oracle.Wor
     for name, stages in schema["stages"].items():
         holds = (stage["name"] for stage in stages if oracle.holds(segdex.parse(stage["where"]), item, shared))
         item[name] = next(holds, None)
+
+
+STRANGERS = (-7, 1000, 1001)
+
+
+def _with_strangers(chance: random.Random, held: list[Any]) -> list[Any]:
+    """Rows among which are some of keys that are no customers, alike in everything else."""
+    more = [dataclasses.replace(row, customer=chance.choice(STRANGERS)) for row in held if chance.random() < 0.6]
+    mixed = held + more
+    chance.shuffle(mixed)
+    return mixed
 
 
 # --- tables ------------------------------------------------------------------------------------------------------

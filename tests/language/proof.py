@@ -10,7 +10,7 @@ import pytest
 
 import segdex
 from segdex.rules import nodes as n
-from tests.language import rules
+from tests.language import cases, rules
 from tests.language.cases import Case, make
 from tests.metrics import worlds
 
@@ -49,6 +49,8 @@ def check(case: Case, rule: n.Rule) -> None:
     one = case.chance.randrange(len(case.items))
     assert index.contains(rule, one) == (one in expected)
     assert index.why(rule, one).holds == (one in expected)
+    if case.index.schema.customers.only:
+        assert index.contains(rule, list(cases.STRANGERS)) == [False] * len(cases.STRANGERS)
     check_sql(case, rule, expected)
 
 

@@ -204,7 +204,7 @@ def named(case: Case) -> n.Rule:
     calls = [call for call in case.calls if isinstance(call, n.Call) and call.kind == "count" and call.by is None]
     if calls and chance.random() < 0.3:
         return n.Did(chance.choice(calls))
-    return chance.choice([n.Segment("plain"), n.Segment("nested"), n.Segment("loaded"), n.Everyone()])
+    return chance.choice([*map(n.Segment, case.segments), n.Everyone()])
 
 
 def placed(case: Case) -> n.Rule:

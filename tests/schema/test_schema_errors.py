@@ -353,15 +353,20 @@ def test_time_is_needed(metric: dict[str, Any], key: str, words: str) -> None:
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["version", "deleted"])
+def test_what_is_about_ids_needs_one(key: str) -> None:
+    error = refused(f"streams.orders.{key}", "updated_at")
+    assert (error.place, error.hint) == (f"streams.orders.{key}", "declare 'id'")
+    table = changed("streams.orders.id", "line_id")
+    table["streams"]["orders"][key] = "updated_at"
+    load(table)
+
+
 LATER: list[tuple[str, Any, str]] = [
     ("customers", [{"name": "crm"}, {"name": "shop"}], "customers"),
-    ("customers.version", "updated", "customers.version"),
     ("customers.name", "crm", "customers.name"),
     ("customers.priority", 1, "customers.priority"),
     ("streams.orders.fields.department.type", "tags", "streams.orders.fields.department.type"),
-    ("streams.orders.id", "line_id", "streams.orders.id"),
-    ("streams.orders.version", "version", "streams.orders.version"),
-    ("streams.orders.deleted", "deleted", "streams.orders.deleted"),
     ("streams.orders.retain", "3y", "streams.orders.retain"),
     ("bands.affinity", {"metric": "value_share", "quantiles": 4}, "bands.affinity.quantiles"),
     ("identities", {"trusted": ["email"]}, "identities"),

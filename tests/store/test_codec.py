@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 from segdex.errors import CorruptError
 from segdex.events.store import Events
+from segdex.ingest.grown import settled, without
+from segdex.ingest.kept import Dimension
 from segdex.ingest.keys import Keys, Numbering
 from segdex.schema.types import ValueType
 from segdex.store.codec import ColumnForm, Decoder, Encoder, EventsForm, FamilyForm, KeysForm, StringsForm, joined
@@ -181,6 +183,8 @@ def streams(draw: st.DrawFn) -> tuple[Events, int]:
     unit_offsets = np.concatenate(([0], np.cumsum([len(each) for each in transactions]))).astype(np.int64)
     time = np.array(draw(st.lists(st.integers(0, 9), min_size=rows, max_size=rows)), np.int64)
     fields = {name: draw(columns(count=rows)) for name in draw(st.sets(st.sampled_from(["a", "a/b", "%", "data"])))}
+    unit = draw(columns(count=len(units) - 1).filter(lambda column: column.data.dtype != np.float64))
+    kept = united and draw(st.booleans())
     return (
         Events(
             offsets,
@@ -188,6 +192,7 @@ def streams(draw: st.DrawFn) -> tuple[Events, int]:
             fields,
             units if united else None,
             unit_offsets if united else None,
+            {"unit": dataclasses.replace(unit, type=ValueType("id", role="field"))} if kept else {},
         ),
         len(transactions),
     )
@@ -207,6 +212,9 @@ def test_any_stream(tmp_path_factory, drawn):
     assert list(found.fields) == list(events.fields)
     for name in events.fields:
         same_column(found.fields[name], events.fields[name])
+    assert list(found.marks) == list(events.marks)
+    for name in events.marks:
+        same_column(found.marks[name], events.marks[name])
     assert (found.rows, found.transactions) == (events.rows, events.transactions)
 
 
@@ -240,6 +248,39 @@ def test_keys_in_another_order(tmp_path, values):
     assert found.numbering is not None
     assert not found.numbering.ids.flags.writeable  # mapped
     assert not found.numbering.places.flags.writeable
+
+
+@pytest.mark.parametrize("values", [strings("a", "b", "c"), pa.array([1, 2, 3], pa.int64())])
+def test_keys_of_an_index_with_erased_customers(tmp_path, values):
+    keys = settled(without(Keys(values), np.array([1])))
+    form, decoder = stored(tmp_path / "f", lambda encoder: encoder.keys("keys", keys), 3)
+    found = decoder.keys("keys", form)
+    first, _, last = values.to_pylist()
+    assert (len(found), found.erased) == (3, 1)
+    assert found.take([0, 1, 2]).to_pylist() == [first, None, last]
+    assert found.lookup(values).tolist() == [0, -1, 2]
+
+
+@pytest.mark.parametrize("keys", [strings("a", "b"), pa.array([1, 2], pa.int64())])
+def test_a_lookup(tmp_path, keys):
+    columns = {
+        "x/y": Column(CATEGORY, np.array([1, -1], np.int32), strings("u", "v")),
+        "tags": Column(
+            ValueType("tags"), np.array([0, 1, -1], np.int32), strings("s", "t"), np.array([0, 2, 3], np.int64)
+        ),
+    }
+    form, decoder = stored(tmp_path / "f", lambda encoder: encoder.dimension("d", Dimension(Keys(keys), columns)), 7)
+    found = decoder.dimension("d", form)
+    assert found.keys.values.to_pylist() == keys.to_pylist()
+    assert not any("fields" in name for name in decoder._reader._verified)
+    for name, column in columns.items():
+        same_column(found.columns[name], column)
+    short = msgspec.structs.replace(form.fields["x/y"], length=1)
+    cut = decoder.dimension("d", msgspec.structs.replace(form, fields={"x/y": short}))
+    with pytest.raises(CorruptError, match="wrong number of values"):
+        cut.columns["x/y"]
+    with pytest.raises(CorruptError, match="whose keys are numbered"):
+        decoder.dimension("d", msgspec.structs.replace(form, keys=msgspec.structs.replace(form.keys, numbered=True)))
 
 
 def test_shared_strings_are_written_once_and_shared_again(tmp_path):
@@ -417,6 +458,23 @@ def test_a_field_of_another_length_is_refused_when_it_is_used(tmp_path):
         found.fields["amount"]
 
 
+BAD_MARKS = {
+    "another length": (column_of([1, 2], kind="id"), {}, "wrong number of values; found 2; allowed: 3"),
+    "no identifier": (column_of([1, 2, 3], kind="integer"), {}, "no mark; found integer; allowed: id"),
+    "no transactions": (column_of([1] * 5, kind="id"), {"units": None, "unit_offsets": None}, "without transactions"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MARKS)
+def test_marks_that_do_not_fit(tmp_path, case):
+    column, changes, message = BAD_MARKS[case]
+    events = dataclasses.replace(GOOD_EVENTS, marks={"unit": column}, **changes)
+    form, decoder = stored(tmp_path / "f", lambda encoder: encoder.events("x", events), 3)
+    found = decoder.events("x", form)
+    with pytest.raises(CorruptError, match=message):
+        assert found.unit is not None
+
+
 @pytest.mark.parametrize(
     ("values", "count", "message"),
     [
@@ -448,6 +506,7 @@ def permutation(*values: int, dtype: Any = np.uint32) -> np.ndarray:
         (permutation(0, 1, 3), permutation(0, 1, 2), "out of range; found 3; allowed: 0 to 2"),
         (permutation(0, 1, 2**32 - 1), permutation(0, 1, 2), "out of range"),
         (permutation(0, 1), permutation(0, 1, 2), "wrong number of items"),
+        (permutation(0, 1, 2), permutation(0, 1, 2, 2**32 - 1, 2**32 - 1), "wrong number of items"),
         (permutation(0, 1, 2), permutation(0, 1, 2, 3), "wrong number of items"),
         (permutation(0, 1, 2, dtype=np.int32), permutation(0, 1, 2), "wrong kind"),
     ],
@@ -458,6 +517,20 @@ def test_numberings_that_are_none(tmp_path, ids, places, message):
     with pytest.raises(CorruptError, match=message) as caught:
         decoder.keys("keys", form)
     assert "keys/" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        (permutation(0, 1, 2, 0), "dense ids without a key; found 0; allowed: 1"),
+        (permutation(0, 1, 2**32 - 1, 2), "not where its place says"),
+    ],
+)
+def test_a_dense_id_without_a_key_says_so(tmp_path, places, message):
+    keys = Keys(strings("a", "b", "c"), Numbering(permutation(0, 1, 2), places))
+    form, decoder = stored(tmp_path / "f", lambda encoder: encoder.keys("keys", keys), 4)
+    with pytest.raises(CorruptError, match=message):
+        decoder.keys("keys", form)
 
 
 def test_a_numbering_that_is_missing(tmp_path):

@@ -21,8 +21,9 @@ import pytest
 from segdex.errors import ArgumentError, CorruptError, LimitError, LockedError, SegdexError, StorageError, VersionError
 from segdex.store import snapshot
 from segdex.store.container import Writer, checksum, hexed
+from segdex.store.folder import CURRENT, LOCK, Pointer, file_name, generations, pointer
 from segdex.store.os import OperatingSystem
-from segdex.store.snapshot import CURRENT, LOCK, commit, file_name, generations, open_current, pointer, verify
+from segdex.store.snapshot import commit, open_current, verify
 from tests.store.faulty import Faulty
 
 SYSTEM = OperatingSystem()
@@ -88,7 +89,7 @@ class ReadsOnly(OperatingSystem):
     """Refuses every call that changes anything."""
 
     def perform(self, function, *arguments, **named):
-        assert function in (os.open, os.read, os.fstat, os.stat, os.listdir) or function.__name__ == "mmap"
+        assert function in (os.open, os.read, os.pread, os.fstat, os.stat, os.listdir) or function.__name__ == "mmap"
         if function is os.open:
             assert arguments[1] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC) == 0
         return super().perform(function, *arguments, **named)
@@ -212,7 +213,7 @@ def test_current_names_one_file_and_no_other(tmp_path, field, value, message):
     commit(tmp_path, holding(1), SYSTEM)
     found = pointer(tmp_path, SYSTEM)
     parts = {name: getattr(found, name) for name in ("store", "generation", "length", "seal")} | {field: value}
-    (tmp_path / CURRENT).write_bytes(snapshot.Pointer(**parts).to_bytes())
+    (tmp_path / CURRENT).write_bytes(Pointer(**parts).to_bytes())
     with pytest.raises(CorruptError, match=message):
         open_current(tmp_path, SYSTEM)
     assert len(list(verify(tmp_path, SYSTEM))) == 1

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from segdex.bitmap import kernels_build
+from segdex.bitmap import kernels_build, kernels_rows
 from segdex.errors import CorruptError
 from segdex.forks import Once
 
@@ -171,6 +171,14 @@ def has(predicate: Predicate, one: int) -> bool:
         place = int(np.searchsorted(values, np.uint16(value)))
         return place < cardinality and int(values[place]) == value
     return bool(int(predicate.words[first + value // 64]) >> value % 64 & 1)
+
+
+def having(predicate: Predicate, ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
+    """Which of *ids*, in any order, are in the set; below 0 is no id; shape (ids,)."""
+    places = np.flatnonzero(ids >= 0)
+    bits = np.zeros(-(-len(ids) // 64), np.uint64)
+    kernels_rows.pick_bits(predicate.words, ids[places].astype(np.int64), places, bits)
+    return np.unpackbits(bits.view(np.uint8), count=len(ids), bitorder="little").view(np.bool_)
 
 
 def from_stored(words: Words, count: int) -> Predicate:

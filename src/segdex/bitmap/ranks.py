@@ -56,6 +56,8 @@ class Ranks:
         places: the dense ids of those with a known value, uint32, ascending by value, and by id where values are equal.
         starts: where each class begins in *places*, int64, ascending from 0, shape (classes,).
         codes: the class of each customer from 1, 0 where the value is missing, padded with zeros to a multiple of 64.
+
+    Who is no customer, though there are values, counts as missing.
     """
 
     values: Values
@@ -147,12 +149,13 @@ class Range:
         return self.cardinality
 
 
-def ranks_of(values: Values, edges: Iterable[Bound] = ()) -> Ranks:
+def ranks_of(values: Values, edges: Iterable[Bound] = (), among: npt.NDArray[np.bool_] | None = None) -> Ranks:
     """The ranks of a column.
 
     Args:
         values: int64 with the least int64 as missing, or float64 with NaN; shape (customers,).
         edges: where bands of the column begin, in physical values.
+        among: those who are customers, shape (customers,); None: all. The others are in no range.
     """
     values = np.ascontiguousarray(values)  # type: ignore[assignment]
     missing = np.isnan(values) if values.dtype == np.float64 else values == np.iinfo(np.int64).min
@@ -160,6 +163,8 @@ def ranks_of(values: Values, edges: Iterable[Bound] = ()) -> Ranks:
     known = len(values) - int(np.count_nonzero(missing))
     # NaN sorts last, the least int64 first.
     places = places[:known] if values.dtype == np.float64 else places[len(values) - known :]
+    if among is not None:
+        places = places[among[places]]
     starts = _starts(values[places], edges)
     codes = np.zeros(_padded(len(values)), np.uint8)
     kernels_ranks.assign_codes(places, starts, codes)

@@ -86,6 +86,21 @@ def slot_of(unit: int, last: int) -> int:
     return (value ^ (value >> 15)) & last
 
 
+@kernel("void(i8[:], b1[:], OUT u1[:], OUT b1[:])")
+def share_slots(keys: Any, known: Any, seen: Any, shared: Any) -> None:
+    """Which known keys share a slot of a hash table with another one: all that come twice, and few others.
+
+    *seen* is the table, all zeros, a power of two long.
+    """
+    last = len(seen) - 1
+    for i in range(len(keys)):
+        if known[i]:
+            slot = slot_of(keys[i], last)
+            seen[slot] = min(seen[slot] + 1, 2)
+    for i in range(len(keys)):
+        shared[i] = known[i] and seen[slot_of(keys[i], last)] > 1
+
+
 @kernel("void(i8[:], i8[:], OUT i8[:], OUT i8[:])")
 def find_firsts(offsets: Any, units: Any, firsts: Any, slots: Any) -> None:
     """For every row the first row of its segment that has the same unit; the row itself where the unit is missing.

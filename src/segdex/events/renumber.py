@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
-from segdex.events.store import Events
+from segdex.events.store import UNIT, Events
 from segdex.values.column import Column, Ints
+from segdex.values.lazy import Lazy
 
 
 def renumbered(events: Events, places: Ints, fields: dict[str, Column]) -> Events:
@@ -20,11 +23,13 @@ def renumbered(events: Events, places: Ints, fields: dict[str, Column]) -> Event
     """
     bare, rows = rows_of(events, places)
     moved = {name: fields.pop(name).take(rows) for name in list(fields)}
-    return dataclasses.replace(bare, fields=moved)
+    return dataclasses.replace(bare, fields=moved, marks=dict(bare.marks))
 
 
 def rows_of(events: Events, customers: Ints) -> tuple[Events, Ints]:
     """The rows of some customers, these numbered in the order given: without fields, and where each row was.
+
+    Their marks are taken when they are asked for.
 
     Args:
         events: the rows.
@@ -32,16 +37,23 @@ def rows_of(events: Events, customers: Ints) -> tuple[Events, Ints]:
     """
     offsets, rows = _moved(events.offsets, customers)
     units = unit_offsets = None
+    marks = dict.fromkeys(events.marks, rows)
     if events.units is not None and events.unit_offsets is not None:
         unit_offsets, order = _moved(events.unit_offsets, customers)
-        units = _summed(np.diff(events.units)[order])
+        units = _summed((events.units[1:][order]) - events.units[:-1][order])
+        marks |= {UNIT: order} if UNIT in marks else {}
     time = None if events.time is None else events.time[rows]
-    return Events(offsets, time, {}, units, unit_offsets), rows
+    taken = Lazy({name: partial(_taken, events.marks, name, items) for name, items in marks.items()})
+    return Events(offsets, time, {}, units, unit_offsets, taken), rows
+
+
+def _taken(columns: Mapping[str, Column], name: str, items: Ints) -> Column:
+    return columns[name].take(items)
 
 
 def _moved(offsets: Ints, places: Ints) -> tuple[Ints, Ints]:
     """The offsets of lists in another order, and where each of their items was."""
-    lengths = np.diff(offsets)[places]
+    lengths = offsets[1:][places] - offsets[:-1][places]  # in proportion to the places, not to all lists
     moved = _summed(lengths)
     return moved, np.arange(moved[-1]) + np.repeat(offsets[places] - moved[:-1], lengths)
 

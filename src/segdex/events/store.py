@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 from segdex.values.column import Column, Ints
 
+UNIT, ID, VERSION = "unit", "id", "version"
+"""The marks: of transactions, and of rows."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Events:
@@ -23,6 +26,9 @@ class Events:
         fields: the columns by name, each of shape (rows,).
         units: int64, shape (transactions + 1,): row offsets of transactions; None where every row is one.
         unit_offsets: int64, shape (customers + 1,): transaction offsets of customers; None with *units*.
+        marks: what rows that come later are recognised by, no metric reads it: under `UNIT` the declared unit of each
+            transaction, of type id, shape (transactions,), missing for a row without one; under `ID` and `VERSION`
+            what is declared so, shape (rows,). Each is there where a column of it is declared.
     """
 
     offsets: Ints
@@ -30,6 +36,21 @@ class Events:
     fields: Mapping[str, Column]
     units: Ints | None = None
     unit_offsets: Ints | None = None
+    marks: Mapping[str, Column] = dataclasses.field(default_factory=dict)
+
+    @property
+    def unit(self) -> Column | None:
+        """The unit of each transaction, see *marks*; None where none is declared."""
+        return self.marks.get(UNIT)
+
+    def items(self, mark: str) -> int:
+        """How many values the column of a mark has."""
+        return self.transactions if mark == UNIT else self.rows
+
+    @property
+    def customers(self) -> int:
+        """How many customers there are, those without rows included."""
+        return len(self.offsets) - 1
 
     @property
     def rows(self) -> int:

@@ -121,12 +121,17 @@ def _is_utf8(item: pa.Scalar) -> bool:
 
 def text_buffers(strings: pa.LargeStringArray) -> tuple[Ints, Bytes, Mask]:
     """The offsets into the bytes, the bytes, and which strings are known, as kernels take them."""
+    return *text_bytes(strings), known_of(strings)
+
+
+def text_bytes(strings: pa.LargeStringArray) -> tuple[Ints, Bytes]:
+    """The offsets into the bytes, and the bytes."""
     _, offsets, data = strings.buffers()
     if len(strings) == 0:
-        return np.zeros(1, np.int64), np.empty(0, np.uint8), np.empty(0, np.bool_)
-    starts = np.frombuffer(offsets, np.int64)[strings.offset : strings.offset + len(strings) + 1]
+        return np.zeros(1, np.int64), np.empty(0, np.uint8)
+    starts = np.frombuffer(offsets, np.int64, strings.offset + len(strings) + 1)[strings.offset :]
     held = np.frombuffer(data, np.uint8) if data is not None and data.size else np.empty(0, np.uint8)
-    return starts, held, known_of(strings)
+    return starts, held
 
 
 def rows_where(mask: Mask) -> Ints:

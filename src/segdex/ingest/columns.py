@@ -6,7 +6,6 @@ number of rows. Rows that turn out bad stay as missing values until `pick` leave
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -23,6 +22,7 @@ from segdex.ingest.texts import ranked
 from segdex.ingest.to_texts import encode, encode_lists
 from segdex.schema.types import ValueType
 from segdex.values.column import BOOLEANS, Codes, Column, Data, Ints, Mask
+from segdex.values.dictionaries import trimmed
 
 
 class Gatherer(Protocol):
@@ -153,16 +153,7 @@ def gatherer(kind: ValueType, zone: dt.tzinfo) -> FieldGatherer:
 
 def pick(column: Column, rows: Ints) -> Column:
     """The items *rows* in their order (negative: missing), the dictionary cut to the strings that they have."""
-    picked = column.take(rows)
-    if picked.dictionary is None or picked.type.kind == "bool":
-        return picked
-    used = np.zeros(len(picked.dictionary) + 1, np.bool_)
-    used[picked.data] = True  # a missing code, -1, marks the last place
-    used = used[:-1]
-    if used.all():
-        return picked
-    places = np.append(np.cumsum(used) - 1, -1).astype(np.int32)
-    return dataclasses.replace(picked, data=places[picked.data], dictionary=picked.dictionary.filter(pa.array(used)))
+    return trimmed(column.take(rows))
 
 
 def joined(parts: list[Any]) -> Any:

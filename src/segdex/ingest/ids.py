@@ -131,7 +131,6 @@ class KeySpace:
     def __init__(self) -> None:
         self.integers = Integers(MOST_KEYS)
         self.texts = Texts(MOST_KEYS)
-        self.typed = False
 
 
 class KeyColumn:
@@ -139,21 +138,22 @@ class KeyColumn:
 
     Attributes:
         parts: for each array whether its keys are text, and their numbers in the key space, `NOBODY` for null.
+        typed: for each array whether its keys are text with a type.
     """
 
     def __init__(self, space: KeySpace) -> None:
         self._space = space
         self.parts: list[tuple[bool, npt.NDArray[np.uint32]]] = []
+        self.typed: list[bool] = []
 
     def add(self, array: pa.Array, untyped: bool) -> list[Problem]:
         """See `Gatherer`."""
         text, converted = as_identifiers(array, self._space.texts, "a key")
         codes = converted.data
-        if text:
-            self._space.typed |= not untyped
-        else:
+        if not text:
             codes = self._space.integers.add(codes, codes != MISSING)  # type: ignore[arg-type]
         self.parts.append((text, codes.astype(np.uint32)))  # -1 becomes NOBODY
+        self.typed.append(text and not untyped)
         return converted.problems
 
     def known(self) -> Mask:

@@ -12,6 +12,7 @@ from segdex.errors import SourceError
 from segdex.ingest.arrays import Problem, rows_where
 from segdex.ingest.columns import Gatherer, Plain
 from segdex.ingest.ids import KeyColumn
+from segdex.ingest.readers import Batch
 from segdex.ingest.report import Tally
 from segdex.ingest.sources import Source
 from segdex.values.column import Mask
@@ -32,8 +33,12 @@ class Part(NamedTuple):
     null: Literal["allowed", "unowned", "bad"] = "allowed"
 
 
-def take_in(source: Source, parts: Sequence[Part], tally: Tally, progress: Progress | None) -> Mask:
+def take_in(
+    source: Source, parts: Sequence[Part], tally: Tally, progress: Progress | None, keep: list[Batch] | None = None
+) -> Mask:
     """Read all rows of *source* into the gatherers of *parts*; which of them are good, shape (rows,).
+
+    Batches are put into *keep* as they came, where they are wanted.
 
     Raises:
         SourceError: the source cannot be read, a column has the wrong type, or a row is bad and bad rows raise.
@@ -67,6 +72,8 @@ def take_in(source: Source, parts: Sequence[Part], tally: Tally, progress: Progr
             elif empty.any():
                 found.append((column, Problem(rows_where(empty), "a value is missing that every row must have")))
         good.append(tally.judge(batch, unowned, found))
+        if keep is not None:
+            keep.append(batch)
         if progress is not None:
             progress(f"reading {source.name}", tally.rows, 0)
     return np.concatenate(good)

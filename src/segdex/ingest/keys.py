@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdex.errors import ArgumentError, SourceError
+from segdex.forks import Once
 from segdex.ingest import kernels
-from segdex.ingest.arrays import is_text, known_of, numbers_of, plain, strings_of, text_buffers
+from segdex.ingest.arrays import is_text, known_of, numbers_of, plain, strings_of, text_buffers, text_bytes
 from segdex.ingest.to_numbers import LARGEST, integers
 from segdex.values.column import MISSING, Ints, Mask
 
+KeyValues: TypeAlias = pa.Int64Array | pa.LargeStringArray
+
+NO_KEY = 0xFFFFFFFF
+"""Stands in place of a key's position for a dense id whose customer was erased."""
 _HASHING_PAYS = 8
 """From one wanted key in so many held ones, one pass with a hash table beats that many searches."""
+_STRIDE, _MANY, _LARGE = 16, 256, 1 << 18
+"""Who asks for `_MANY` of so many texts searches the first of every `_STRIDE` before these: they fit a cache."""
 _MOST_BITS = 8192
 """Python refuses to write out a number of more than some thousand digits."""
 _CANONICAL = "^(0|-?[1-9][0-9]{0,18})$"
@@ -26,11 +33,12 @@ _CANONICAL = "^(0|-?[1-9][0-9]{0,18})$"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Numbering:
-    """Dense ids that do not follow the keys: a permutation, and its inverse.
+    """Dense ids that do not follow the keys, and back. A dense id whose customer was erased has no key.
 
     Attributes:
-        ids: the dense id of each key, keys ascending; uint32, shape (customers,).
-        places: the position of each dense id's key among the ascending keys; uint32, shape (customers,).
+        ids: the dense id of each key, keys ascending; uint32, shape (keys,).
+        places: the position of each dense id's key among the ascending keys, `NO_KEY` where it has none; uint32, shape
+            (dense ids,).
     """
 
     ids: npt.NDArray[np.uint32]
@@ -49,7 +57,28 @@ class Numbering:
         return cls(ids, places.astype(np.uint32))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+class AnyKeys(Protocol):
+    """The keys of an index, as those see it that ask: `Keys`, or `GrownKeys` of one that has changed since."""
+
+    def __len__(self) -> int:
+        """How many dense ids there are, erased customers included."""
+        ...
+
+    @property
+    def parts(self) -> Sequence[Keys]:
+        """The same keys in parts: the dense ids of each begin where those of the one before end."""
+        ...
+
+    def take(self, ids: npt.ArrayLike) -> pa.Array:
+        """The keys of dense ids, in their order, null where the customer was erased; shape (ids,)."""
+        ...
+
+    def lookup(self, values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> Ints:
+        """The dense ids of *values*, see `Keys.lookup`."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
 class Keys:
     """The keys and their dense ids. Keys are held ascending (integers by value, strings by bytes), to be searched.
 
@@ -58,16 +87,29 @@ class Keys:
         numbering: which dense id each has; None: its position.
     """
 
-    values: pa.Int64Array | pa.LargeStringArray
+    values: KeyValues
     numbering: Numbering | None = None
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.values) if self.numbering is None else len(self.numbering.places)
+
+    @property
+    def erased(self) -> int:
+        """How many dense ids have no key."""
+        return len(self) - len(self.values)
+
+    @property
+    def parts(self) -> Sequence[Keys]:
+        """See `AnyKeys`."""
+        return (self,)
 
     def take(self, ids: npt.ArrayLike) -> pa.Array:
-        """The keys of dense ids, in their order; shape (ids,)."""
+        """The keys of dense ids, in their order, null where the customer was erased; shape (ids,)."""
         wanted = np.asarray(ids)
-        return self.values.take(pa.array(wanted if self.numbering is None else self.numbering.places[wanted]))
+        if self.numbering is None:
+            return self.values.take(pa.array(wanted))
+        places = self.numbering.places[wanted]
+        return self.values.take(pa.array(places, mask=places == NO_KEY) if self.erased else pa.array(places))
 
     def lookup(self, values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> Ints:
         """The dense ids of *values*, int64 of their shape, -1 for null and for keys that no customer has.
@@ -78,7 +120,7 @@ class Keys:
             ArgumentError: the values are neither text nor whole numbers.
         """
         found = self._positions(values)
-        if self.numbering is None or not len(self):
+        if self.numbering is None or not len(self.values):
             return found
         return np.where(found < 0, np.int64(-1), self.numbering.ids[found])
 
@@ -104,20 +146,22 @@ class Keys:
         if len(strings) * _HASHING_PAYS > len(self.values):
             found = pc.fill_null(pc.index_in(strings, value_set=self.values, skip_nulls=True), -1)
             return np.asarray(found).astype(np.int64)
-        held, data, _ = text_buffers(self.values)
-        offsets, wanted, known = text_buffers(strings)
+        firsts = self._firsts if len(strings) >= _MANY and len(self.values) >= _LARGE else self.values[:0]
         ids = np.empty(len(strings), np.int64)
-        kernels.search_texts(held, data, offsets, wanted, known, ids)
+        kernels.search_texts(*text_bytes(self.values), *text_bytes(firsts), _STRIDE, *text_buffers(strings), ids)
         return ids
+
+    @Once
+    def _firsts(self) -> pa.LargeStringArray:
+        """The first of every `_STRIDE` texts: a table of contents, made for who asks for many of them."""
+        return self.values.take(pa.array(np.arange(0, len(self.values), _STRIDE)))
 
     def _of_integers(self, whole: Ints, known: Mask) -> Ints:
         if not pa.types.is_int64(self.values.type):
             return self._of_texts(pa.array(whole, mask=~known).cast(pa.large_string()))
-        held = numbers_of(self.values)
-        if len(held) == 0:
-            return np.full(len(whole), -1, np.int64)
-        ids = np.minimum(np.searchsorted(held, whole), len(held) - 1)
-        return np.where(known & (held[ids] == whole), ids, -1)
+        ids = np.empty(len(whole), np.int64)
+        kernels.search_integers(numbers_of(self.values), whole, known, ids)
+        return ids
 
 
 def _canonical(strings: pa.LargeStringArray) -> tuple[Ints, Mask]:

@@ -7,14 +7,15 @@ are. So its keys are numbered by themselves and then looked up among those of th
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from segdex.ingest.columns import gatherer, pick
 from segdex.ingest.ids import KeyColumn, KeySpace
 from segdex.ingest.intake import Part, Progress, take_in
-from segdex.ingest.keys import Keys
 from segdex.ingest.report import SourceReport, Tally
 from segdex.ingest.sources import Source
 from segdex.ingest.universe import Universe
@@ -44,13 +45,21 @@ class Labelled(NamedTuple):
     report: SourceReport
 
 
-def read_label(source: Source, columns: LabelColumns, keys: Keys, tally: Tally, progress: Progress | None) -> Labelled:
+def read_label(
+    source: Source,
+    columns: LabelColumns,
+    lookup: Callable[[pa.Array], Ints],
+    count: int,
+    tally: Tally,
+    progress: Progress | None,
+) -> Labelled:
     """Read the table of a label; of several rows with one key the last one counts, as a whole.
 
     Args:
         source: the table.
         columns: what its columns are called.
-        keys: the customers.
+        lookup: the dense ids of keys, -1 for those that no customer has.
+        count: how many dense ids there are.
         tally: counts the rows.
         progress: called after each batch.
 
@@ -63,9 +72,9 @@ def read_label(source: Source, columns: LabelColumns, keys: Keys, tally: Tally, 
     if columns.score is not None:
         parts.append(Part(columns.score, score))
     good = take_in(source, parts, tally, progress)
-    owners = _owners(space, key, good, keys)
+    owners = _owners(space, key, good, lookup)
     own = np.flatnonzero(owners >= 0)
-    rows = np.full(len(keys), -1, np.int64)
+    rows = np.full(count, -1, np.int64)
     rows[owners[own]] = own  # where an index comes twice, the last one is assigned
     kept = int(np.count_nonzero(rows >= 0))
     report = SourceReport(
@@ -76,9 +85,9 @@ def read_label(source: Source, columns: LabelColumns, keys: Keys, tally: Tally, 
     return Labelled(pick(label.finish(), rows), scores, report)
 
 
-def _owners(space: KeySpace, column: KeyColumn, good: Mask, keys: Keys) -> Ints:
+def _owners(space: KeySpace, column: KeyColumn, good: Mask, lookup: Callable[[pa.Array], Ints]) -> Ints:
     """The dense id of each row, shape (rows,); -1 for rows that do not count, and for keys that no customer has."""
     named = Universe(space)
     named.admit(column, good)
-    ids = np.append(keys.lookup(named.settle().values), -1)
+    ids = np.append(lookup(named.settle().values), -1)
     return ids[np.minimum(named.owners(column, good), len(ids) - 1)]

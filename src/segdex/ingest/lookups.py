@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Set
 
 import numpy as np
-import pyarrow as pa
 
 from segdex.errors import SourceError
 from segdex.ingest.columns import gatherer, pick
 from segdex.ingest.ids import KeyColumn, KeySpace
 from segdex.ingest.intake import Part, Progress, take_in
-from segdex.ingest.keys import Keys
+from segdex.ingest.kept import Dimension
 from segdex.ingest.report import Tally
 from segdex.ingest.sources import Source
 from segdex.ingest.universe import Universe
 from segdex.schema.catalog import Catalog
-from segdex.schema.fields import field_type
-from segdex.values.column import MISSING, Column, Ints
+from segdex.schema.fields import field_type, reached
+from segdex.values.column import Ints
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Dimension:
-    """A lookup that was read.
-
-    Attributes:
-        keys: its keys.
-        columns: its fields, one item a key.
-    """
-
-    keys: Keys
-    columns: Mapping[str, Column]
-
-    def join(self, on: Column, field: str) -> Column:
-        """The values of *field* for the keys in *on*, shape as *on*; missing where a key is missing or unknown."""
-        if on.dictionary is not None:
-            places = np.append(self.keys.lookup(on.dictionary), -1)[on.data]
-        else:
-            places = self.keys.lookup(pa.array(on.data, mask=on.data == MISSING))
-        return self.columns[field].take(places)
+def used_fields(catalog: Catalog) -> dict[str, set[str]]:
+    """Of each lookup the fields that fields of streams come through; a lookup without is not there."""
+    schema = catalog.schema
+    found: dict[str, set[str]] = {}
+    for stream in schema.streams.values():
+        for field in stream.fields.values():
+            there = reached(field, schema.lookups)
+            if there is not None:
+                found.setdefault(there[0], set()).add(there[1])
+    return found
 
 
-def read_lookup(catalog: Catalog, name: str, source: Source, tally: Tally, progress: Progress | None) -> Dimension:
-    """Read a lookup.
+def read_lookup(
+    catalog: Catalog, name: str, used: Set[str], source: Source, tally: Tally, progress: Progress | None
+) -> Dimension:
+    """Read a lookup; of its fields the *used* ones are kept, and the others checked.
 
     Raises:
         SourceError: the table is wrong, or two rows have one key.
@@ -63,7 +54,7 @@ def read_lookup(catalog: Catalog, name: str, source: Source, tally: Tally, progr
     _expect_distinct(owners[rows].astype(np.int64), rows, tally, lookup.key)
     places = np.empty(len(keys), np.int64)
     places[owners[rows]] = rows
-    return Dimension(keys, {field: pick(each.finish(), places) for field, each in fields.items()})
+    return Dimension(keys, {field: pick(each.finish(), places) for field, each in fields.items() if field in used})
 
 
 def _expect_distinct(ids: Ints, rows: Ints, tally: Tally, column: str) -> None:

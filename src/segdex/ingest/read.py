@@ -3,8 +3,8 @@
 The walk: customers, lookups and streams stream by once each, batch by batch, into physical columns; keys get
 provisional numbers as they come. At the end the universe is settled, keys get their dense ids in ascending order, and
 the rows of each stream are grouped by them. So the order in which rows arrive, and how they are split over files and
-batches, changes nothing - but for rows of customers or of a label with one key, of which the last one wins. Labels are
-read when it is settled who is a customer.
+batches, changes nothing - but for rows of customers or of a label with one key, of which the last one wins (where
+customers have versions, among those of the greatest one). Labels are read when it is settled who is a customer.
 """
 
 from __future__ import annotations
@@ -14,24 +14,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from segdex.errors import ArgumentError
 from segdex.events.store import Events
-from segdex.ingest.columns import FieldGatherer, gatherer, pick
-from segdex.ingest.ids import NOBODY, KeyColumn, KeySpace
-from segdex.ingest.intake import Part, Progress, take_in
+from segdex.ingest.customers import CustomerRows, read_customers
+from segdex.ingest.ids import KeySpace
+from segdex.ingest.intake import Progress
+from segdex.ingest.kept import Dimension
 from segdex.ingest.keys import Keys
 from segdex.ingest.labels import LabelColumns, Labelled, read_label
-from segdex.ingest.lookups import Dimension, read_lookup
-from segdex.ingest.places import Places
+from segdex.ingest.lookups import read_lookup, used_fields
 from segdex.ingest.report import OnError, Report, SourceReport, Tally, rejections
 from segdex.ingest.sources import CUSTOMERS, LABELS, LOOKUPS, Source, resolve
-from segdex.ingest.streams import Rows, arrange, read_rows
+from segdex.ingest.streams import Rows, Settled, read_rows, settle
 from segdex.ingest.universe import Universe
 from segdex.schema.catalog import Catalog
-from segdex.schema.fields import reached
 from segdex.schema.labels import score_name
-from segdex.schema.model import Field
 from segdex.values.column import Column, Ints, Mask
 
 
@@ -40,16 +39,25 @@ class Tables:
     """Everything that was read.
 
     Attributes:
-        keys: the customers, by dense id.
+        keys: the customers, by dense id, and whoever else has rows.
         attributes: one value a customer; labels and their scores are among them.
         events: the rows of each stream.
         report: what became of the rows.
+        universe: who is a customer, shape (customers,); None: everybody. With ``only = true`` keys that are seen only
+            in streams are none; their rows are there for the day when they become one.
+        lookups: those that fields of streams came through.
+        hidden: columns of customers that no rule can name, see `segdex.ingest.customers`.
+        graves: of each stream with ids the rows that won theirs and are no events, see `segdex.events.ids`.
     """
 
     keys: Keys
     attributes: dict[str, Column]
     events: dict[str, Events]
     report: Report
+    universe: Mask | None = None
+    lookups: dict[str, Dimension] = dataclasses.field(default_factory=dict)
+    hidden: dict[str, Column] = dataclasses.field(default_factory=dict)
+    graves: dict[str, Events] = dataclasses.field(default_factory=dict)
 
 
 def read(
@@ -73,11 +81,16 @@ def read(
         SchemaError: the ``where`` of a stream depends on the clock.
         SourceError: a file or table cannot be read, a column is missing or of the wrong type, or a row is bad.
     """
-    if on_error not in ("raise", "skip"):
-        raise ArgumentError("on_error", found=repr(on_error), allowed="'raise', 'skip'")
+    expect_on_error(on_error)
     return _Reading(
         catalog, resolve(catalog.schema, {} if sources is None else sources, catalog.base), on_error, progress
     ).run()
+
+
+def expect_on_error(on_error: object) -> None:
+    """Raise `ArgumentError` unless *on_error* is one of the two."""
+    if on_error not in ("raise", "skip"):
+        raise ArgumentError("on_error", found=repr(on_error), allowed="'raise', 'skip'")
 
 
 class _Reading:
@@ -99,55 +112,45 @@ class _Reading:
         universe = Universe(self._space)
         if customers is not None:
             universe.admit(customers.keys, customers.good)
-        if not schema.customers.only:
-            for rows in streams.values():
-                universe.admit(rows.keys, rows.counts)
+        for rows in streams.values():
+            universe.admit(rows.keys, rows.counts)
         keys = universe.settle()
-        reports = [] if customers is None else [customers.report(self._tallies[CUSTOMERS], universe, len(keys))]
+        winners = np.full(len(keys), -1, np.int64) if customers is None else customers.winners(universe, len(keys))
+        reports = [] if customers is None else [customers.report(self._tallies[CUSTOMERS], winners)]
         reports += (_plain(self._tallies[LOOKUPS + name]) for name in dimensions)
-        attributes = {} if customers is None else customers.attributes(universe, len(keys))
-        events = {}
+        attributes = {} if customers is None else customers.attributes(winners)
+        hidden = {} if customers is None else customers.hidden(winners)
+        inside = winners >= 0 if schema.customers.only and (winners < 0).any() else None
+        events, graves = {}, {}
         for name in schema.streams:
-            rows = streams.pop(name)
-            owners = universe.owners(rows.keys, rows.counts)
-            kept = int(np.count_nonzero(owners != NOBODY))
-            reports.append(_of_stream(self._tallies[name], rows, kept))
-            events[name] = arrange(rows, owners, len(keys))
+            settled = settle(streams.pop(name), universe, len(keys))
+            reports.append(of_stream(self._tallies[name], settled, inside))
+            events[name] = settled.events
+            if settled.graves is not None:
+                graves[name] = settled.graves
         for name in schema.labels:
-            labelled = self._label(name, keys)
+            labelled = self._label(name, keys, inside)
             reports.append(labelled.report)
             attributes[name] = labelled.label
             if labelled.score is not None:
                 attributes[score_name(name)] = labelled.score
-        return Tables(keys, attributes, events, Report(tuple(reports), rejections(list(self._tallies.values()))))
+        report = Report(tuple(reports), rejections(list(self._tallies.values())))
+        return Tables(keys, attributes, events, report, inside, dimensions, hidden, graves)
 
     def _tally(self, name: str) -> Tally:
         return self._tallies.setdefault(name, Tally(name, self._on_error))
 
-    def _customers(self) -> _Customers:
-        declared = self._catalog.schema.customers
-        keys = KeyColumn(self._space)
-        fields = {name: self._gatherer(name) for name in declared.attributes}
-        parts = [Part(declared.key, keys, "bad")]
-        for name, each in fields.items():
-            parts += _parts(name, declared.attributes[name], each)
-        good = take_in(self._sources[CUSTOMERS], parts, self._tally(CUSTOMERS), self._progress)
-        return _Customers(keys, good, {name: each.finish() for name, each in fields.items()})
-
-    def _gatherer(self, attribute: str) -> FieldGatherer | Places:
-        kind = self._catalog.types[attribute]
-        return Places(kind) if kind.kind == "geo" else gatherer(kind, self._catalog.zone)
+    def _customers(self) -> CustomerRows:
+        return read_customers(
+            self._catalog, self._sources[CUSTOMERS], self._space, self._tally(CUSTOMERS), self._progress
+        )
 
     def _dimensions(self) -> dict[str, Dimension]:
         """The lookups that a stream comes through; the others are not read."""
-        schema = self._catalog.schema
-        fields = [field for stream in schema.streams.values() for field in stream.fields.values()]
-        used = {there[0] for field in fields if (there := reached(field, schema.lookups)) is not None}
+        used = used_fields(self._catalog)
         return {
-            name: read_lookup(
-                self._catalog, name, self._sources[LOOKUPS + name], self._tally(LOOKUPS + name), self._progress
-            )
-            for name in schema.lookups
+            name: read_lookup(self._catalog, name, used[name], self._sources[full], self._tally(full), self._progress)
+            for name, full in ((name, LOOKUPS + name) for name in self._catalog.schema.lookups)
             if name in used
         }
 
@@ -156,50 +159,32 @@ class _Reading:
             self._catalog, name, self._sources[name], self._space, dimensions, self._tally(name), self._progress
         )
 
-    def _label(self, name: str, keys: Keys) -> Labelled:
+    def _label(self, name: str, keys: Keys, inside: Mask | None) -> Labelled:
         declared, full = self._catalog.schema.labels[name], LABELS + name
         columns = LabelColumns(declared.key, declared.label, declared.score)
-        return read_label(self._sources[full], columns, keys, self._tally(full), self._progress)
 
+        def lookup(values: pa.Array) -> Ints:
+            found = keys.lookup(values)
+            return found if inside is None else np.where(np.append(inside, False)[found], found, np.int64(-1))
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Customers:
-    """The customers' own table, in its order."""
-
-    keys: KeyColumn
-    good: Mask
-    columns: dict[str, Column]
-
-    def attributes(self, universe: Universe, count: int) -> dict[str, Column]:
-        """The values by dense id; of several rows with one key the last one's."""
-        rows = self._rows(universe, count)
-        return {name: pick(self.columns.pop(name), rows) for name in list(self.columns)}
-
-    def report(self, tally: Tally, universe: Universe, count: int) -> SourceReport:
-        kept = int(np.count_nonzero(self._rows(universe, count) >= 0))
-        replaced = int(np.count_nonzero(self.good)) - kept
-        return SourceReport(tally.name, tally.rows, kept, rejected=tally.rejected, replaced=replaced)
-
-    def _rows(self, universe: Universe, count: int) -> Ints:
-        """The row of each customer, -1 for those that only streams know."""
-        owners = universe.owners(self.keys, self.good)
-        own = np.flatnonzero(self.good)
-        rows = np.full(count, -1, np.int64)
-        rows[owners[own]] = own  # where an index comes twice, the last one is assigned
-        return rows
-
-
-def _parts(name: str, field: Field, held: FieldGatherer | Places) -> list[Part]:
-    """The columns of an attribute: one, of a place two."""
-    if isinstance(held, Places):
-        return [Part(field.latitude or "", held.latitude), Part(field.longitude or "", held.longitude)]
-    return [Part(field.column or name, held)]
+        return read_label(self._sources[full], columns, lookup, len(keys), self._tally(full), self._progress)
 
 
 def _plain(tally: Tally) -> SourceReport:
     return SourceReport(tally.name, tally.rows, tally.rows - tally.rejected, rejected=tally.rejected)
 
 
-def _of_stream(tally: Tally, rows: Rows, kept: int) -> SourceReport:
-    strangers = int(np.count_nonzero(rows.counts)) - kept
-    return SourceReport(tally.name, tally.rows, kept, tally.rejected, tally.unowned, rows.excluded, strangers=strangers)
+def of_stream(tally: Tally, settled: Settled, inside: Mask | None, dropped: int = 0) -> SourceReport:
+    """What became of the rows of a stream.
+
+    Args:
+        tally: counted them.
+        settled: the stream.
+        inside: who is a customer; None: everybody.
+        dropped: how many rows are those of erased customers.
+    """
+    strangers = 0 if inside is None else int(np.diff(settled.events.offsets)[~inside].sum())
+    return SourceReport(
+        tally.name, tally.rows, settled.kept - strangers, tally.rejected, tally.unowned, settled.excluded,
+        strangers + settled.strangers, settled.replaced, dropped=dropped,
+    )  # fmt: skip

@@ -10,7 +10,7 @@ import bisect
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ MOST_ROWS = 1 << 18
 FEW_ROWS = 1 << 13
 """Batches smaller than this are joined: each costs some hundred microseconds whatever its size."""
 _CSV_BLOCK = 1 << 24
+Item = TypeVar("Item")
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
@@ -60,6 +61,7 @@ class Format(NamedTuple):
 
     name: str
     batches: Callable[[Path, str, Sequence[str]], Iterator[Batch]]
+    names: Callable[[Path, str], Sequence[str]]
 
 
 def read_file(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
@@ -68,15 +70,25 @@ def read_file(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]
     Raises:
         SourceError: the file is missing, empty, damaged, of unknown format, or lacks a column.
     """
+    found = _format_of(path, place)
+    yield from _guarded(path, place, found, lambda: found.batches(path, place, columns))
+
+
+def _format_of(path: Path, place: str) -> Format:
     found = FORMATS.get(path.suffix.lower())
     if found is None:
         raise SourceError("unknown format", place=place, found=repr(path.suffix), allowed=", ".join(FORMATS))
+    return found
+
+
+def _guarded(path: Path, place: str, found: Format, read: Callable[[], Iterator[Item]]) -> Iterator[Item]:
+    """What is read of a file, and whatever goes wrong as an error that names it."""
     from pyarrow import fs
 
     try:
         if fs.LocalFileSystem().get_file_info(path.as_posix()).size == 0:
             raise SourceError("the file is empty", place=place)
-        yield from found.batches(path, place, columns)
+        yield from read()
     except FileNotFoundError:
         raise SourceError("no such file", place=place) from None
     except SourceError:
@@ -89,24 +101,57 @@ def read_file(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]
         ) from None  # fmt: skip
 
 
-def read_stream(table: Any, place: str, columns: Sequence[str]) -> Iterator[Batch]:
-    """The rows of anything with ``__arrow_c_stream__``, which is read once.
+def names_of(path: Path, place: str) -> list[str]:
+    """The names of a file's columns.
+
+    Raises:
+        SourceError: as `read_file`.
+    """
+    found = _format_of(path, place)
+    return list(_guarded(path, place, found, lambda: iter(found.names(path, place))))
+
+
+def read_stream(table: Any, place: str, columns: Sequence[str], untyped: bool = False) -> Iterator[Batch]:
+    """The rows of anything with ``__arrow_c_stream__``, which is read once; *untyped* as in `Batch`.
 
     Raises:
         SourceError: it cannot be read, or lacks a column.
     """
     try:
-        if not hasattr(table, "__arrow_c_stream__"):
-            table = pa.Table.from_batches([pa.record_batch(table)])
-        reader = pa.RecordBatchReader.from_stream(table)
-        yield from _numbered(_projected(reader.schema.names, reader, place, columns), place)
+        reader = stream_of(table, place)
+        yield from _numbered(_projected(reader.schema.names, reader, place, columns), place, untyped)
     except (SourceError, MemoryError):
         raise
-    except Exception as error:  # whatever the producer raises, its text may quote values
-        # Of what a producer in Python raises Arrow passes on the text alone, which ends in the name.
-        if str(error).rstrip().endswith(KeyboardInterrupt.__name__):
-            raise KeyboardInterrupt from None
-        raise SourceError("the table cannot be read", place=place, found=type(error).__name__) from None
+    except Exception as error:
+        raise _unreadable(error, place) from None
+
+
+def stream_of(table: Any, place: str) -> pa.RecordBatchReader:
+    """A reader of anything with ``__arrow_c_stream__``.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    if isinstance(table, pa.RecordBatchReader):
+        return table
+    try:
+        if isinstance(table, pa.Table):
+            return table.to_reader()
+        if not hasattr(table, "__arrow_c_stream__"):
+            table = pa.Table.from_batches([pa.record_batch(table)])
+        return pa.RecordBatchReader.from_stream(table)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _unreadable(error, place) from None
+
+
+def _unreadable(error: Exception, place: str) -> BaseException:
+    """What to raise for *error*, whatever the producer raised: its text may quote values."""
+    # Of what a producer in Python raises Arrow passes on the text alone, which ends in the name.
+    if str(error).rstrip().endswith(KeyboardInterrupt.__name__):
+        return KeyboardInterrupt()
+    return SourceError("the table cannot be read", place=place, found=type(error).__name__)
 
 
 def positions_of(columns: Sequence[str], present: Sequence[str], place: str) -> list[int]:
@@ -136,6 +181,14 @@ def _parquet(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
         yield from _numbered(batches, place)
 
 
+def _parquet_names(path: Path, _place: str) -> Sequence[str]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        names: list[str] = file.schema_arrow.names
+    return names
+
+
 def _ipc(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
     from pyarrow import fs, ipc
 
@@ -150,6 +203,16 @@ def _ipc(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
             _check_end(file, place)
         projected = _projected(reader.schema.names, batches, place, columns)
         yield from _numbered(_validated(projected), place)
+
+
+def _ipc_names(path: Path, _place: str) -> Sequence[str]:
+    from pyarrow import fs, ipc
+
+    with fs.LocalFileSystem().open_input_file(path.as_posix()) as file:
+        is_file = file.read(6) == b"ARROW1"
+        file.seek(0)
+        names: list[str] = (ipc.open_file(file) if is_file else ipc.open_stream(file)).schema.names
+    return names
 
 
 def _check_end(file: Any, place: str) -> None:
@@ -176,10 +239,7 @@ def _csv(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
 
     # Without threads rows come with their numbers.
     read = csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK)
-    # The first pass is for the header only; it may read ahead, so it must not list what it meets.
-    parse = csv.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda _: "skip")
-    with csv.open_csv(_ended(path), read_options=read, parse_options=parse) as reader:
-        positions_of(columns, reader.schema.names, place)
+    positions_of(columns, _header(path), place)
     parse = csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip)
     convert = csv.ConvertOptions(
         include_columns=list(columns), column_types=dict.fromkeys(columns, pa.binary()),
@@ -193,6 +253,22 @@ def _csv(path: Path, place: str, columns: Sequence[str]) -> Iterator[Batch]:
             yield dataclasses.replace(batch, untyped=True, malformed=fresh, skipped=skipped)
     if malformed[told:]:
         yield Batch(place, 0, 0, {}, malformed=malformed[told:])
+
+
+def _csv_names(path: Path, place: str) -> Sequence[str]:
+    _check_quotes(path, place)
+    return _header(path)
+
+
+def _header(path: Path) -> Sequence[str]:
+    """The names of the columns; a pass of its own, which may read ahead and must not list what it meets."""
+    from pyarrow import csv
+
+    read = csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK)
+    parse = csv.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda _: "skip")
+    with csv.open_csv(_ended(path), read_options=read, parse_options=parse) as reader:
+        names: list[str] = reader.schema.names
+    return names
 
 
 def _ended(path: Path) -> Any:
@@ -225,7 +301,9 @@ def _check_quotes(path: Path, place: str) -> None:
         )
 
 
-PARQUET, CSV, ARROW = Format("Parquet", _parquet), Format("CSV", _csv), Format("Arrow", _ipc)
+PARQUET = Format("Parquet", _parquet, _parquet_names)
+CSV = Format("CSV", _csv, _csv_names)
+ARROW = Format("Arrow", _ipc, _ipc_names)
 FORMATS = {".parquet": PARQUET, ".csv": CSV, ".arrow": ARROW, ".feather": ARROW, ".ipc": ARROW}
 """Every format by its suffixes."""
 
@@ -246,13 +324,13 @@ def _validated(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _numbered(batches: Any, place: str) -> Iterator[Batch]:
+def _numbered(batches: Any, place: str, untyped: bool = False) -> Iterator[Batch]:
     first = 0
     for batch in _joined(batches):
         for start in range(0, batch.num_rows, MOST_ROWS):
             part = batch.slice(start, MOST_ROWS)
             columns = dict(zip(part.schema.names, part.columns, strict=True))
-            yield Batch(place, first, part.num_rows, columns)
+            yield Batch(place, first, part.num_rows, columns, untyped)
             first += part.num_rows
 
 

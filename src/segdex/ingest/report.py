@@ -29,13 +29,15 @@ class SourceReport:
         name: ``customers``, the name of a stream, ``lookups.`` and the name of a lookup, or ``labels.`` and that of a
             label.
         rows: how many were read.
-        kept: how many are in the index.
+        kept: how many are in the index, and count.
         rejected: bad rows, left out because of ``on_error="skip"``.
         unowned: rows of a stream or a label whose key is null: they belong to nobody.
         excluded: rows of a stream that its ``where`` leaves out.
-        strangers: rows of a stream whose customer is not in the universe, with ``only = true``; of a label those of
-            keys that no customer has.
-        replaced: rows of customers, or of a label, for which a later row has the same key.
+        strangers: rows of a stream whose customer is not in the universe, with ``only = true``: they are there if the
+            customer ever comes; of a label those of keys that no customer has, which are left out.
+        replaced: rows of customers, or of a label, for which a later row has the same key, or one of a greater version;
+            of a stream with ids those in whose place another row of their id stands, and those that remove an event.
+        dropped: rows of customers who were erased; only in a batch, since nobody is when an index is built.
     """
 
     name: str
@@ -46,6 +48,7 @@ class SourceReport:
     excluded: int = 0
     strangers: int = 0
     replaced: int = 0
+    dropped: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from segdex.errors import ArgumentError, SourceError, listed, nearest
-from segdex.ingest.readers import FORMATS, Batch, read_file, read_stream
+from segdex.ingest.accepted import Accepted, Part
+from segdex.ingest.readers import FORMATS, Batch, names_of, read_file, read_stream, stream_of
 from segdex.schema.model import Schema
 
 CUSTOMERS = "customers"
@@ -26,7 +27,7 @@ class Source:
     Attributes:
         name: ``customers``, the name of a stream, ``lookups.`` and the name of a lookup, or ``labels.`` and that of a
             label.
-        table: an object with an Arrow stream; None where there is a path.
+        table: an object with an Arrow stream, or rows that were accepted before; None where there is a path.
         path: a file, a folder or a pattern.
         base: the folder that *path* is relative to.
     """
@@ -42,11 +43,28 @@ class Source:
         Raises:
             SourceError: there is no such file, or one cannot be read.
         """
-        if self.path is None:
-            yield from read_stream(self.table, f"table {self.name!r}", columns)
+        if self.path is not None:
+            for path, place in files(self.path, self.base):
+                yield from read_file(path, place, columns)
             return
-        for path, place in files(self.path, self.base):
-            yield from read_file(path, place, columns)
+        place = f"table {self.name!r}"
+        parts = self.table.parts if isinstance(self.table, Accepted) else [Part(self.table)]
+        for part in parts:
+            yield from read_stream(part.table, place, columns, part.untyped)
+
+    def opened(self) -> tuple[Source, list[str]]:
+        """The same source, to be read in the place of this one, and the names of its columns.
+
+        Raises:
+            SourceError: there is no such file, or one cannot be read.
+        """
+        if self.path is not None:
+            found = [name for path, place in files(self.path, self.base) for name in names_of(path, place)]
+            return self, list(dict.fromkeys(found))
+        if isinstance(self.table, Accepted):
+            return self, self.table.parts[0].table.schema.names if self.table.parts else []
+        reader = stream_of(self.table, f"table {self.name!r}")
+        return dataclasses.replace(self, table=reader), reader.schema.names
 
 
 def files(given: str, base: Path | None) -> list[tuple[Path, str]]:
@@ -154,7 +172,7 @@ def resolve(schema: Schema, given: Mapping[str, Any], base: Path | None) -> dict
         full = _full_name(name, declared)
         if full in found:
             raise ArgumentError("a source is given twice", found=listed([name, full]))
-        found[full] = _given(full, table)
+        found[full] = source_of(full, table)
     for name, path in declared.items():
         if name in found:
             continue
@@ -176,11 +194,16 @@ def _full_name(name: str, declared: Mapping[str, object]) -> str:
     raise ArgumentError("an unknown source", found=repr(name), allowed=listed(known), hint=nearest(str(name), known))
 
 
-def _given(name: str, table: Any) -> Source:
+def source_of(name: str, table: Any) -> Source:
+    """The source that a caller gave.
+
+    Raises:
+        ArgumentError: it is no table.
+    """
     path = table.__fspath__() if isinstance(table, os.PathLike) else table
     if isinstance(path, str) and path:
         return Source(name, path=path)
-    if hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__"):
+    if isinstance(table, Accepted) or hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__"):
         return Source(name, table=table)
     raise ArgumentError(
         f"the source {name!r} is no table", found=repr(path) if path == "" else type(table).__name__,

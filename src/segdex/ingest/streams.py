@@ -5,27 +5,31 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 
 from segdex.errors import SchemaError
-from segdex.events.csr import layout
-from segdex.events.store import Events
-from segdex.events.ties import order_alone
-from segdex.ingest.columns import FieldGatherer, gatherer, pick
-from segdex.ingest.ids import Ids, KeyColumn, KeySpace
+from segdex.events.arrange import arrange
+from segdex.events.ids import kept, rivals, winners
+from segdex.events.store import ID, VERSION, Events
+from segdex.ingest.columns import FieldGatherer, gatherer
+from segdex.ingest.ids import NOBODY, Ids, KeyColumn, KeySpace
 from segdex.ingest.intake import Part, Progress, take_in
-from segdex.ingest.lookups import Dimension
+from segdex.ingest.kept import Dimension
+from segdex.ingest.marks import Versions
+from segdex.ingest.readers import Batch
 from segdex.ingest.report import Tally
 from segdex.ingest.sources import Source
+from segdex.ingest.universe import Universe
 from segdex.rules import nodes
 from segdex.schema.catalog import Catalog
 from segdex.schema.fields import reached
 from segdex.schema.model import Stream
 from segdex.schema.types import ValueType
-from segdex.values.column import MISSING, Column, Ints, Mask
+from segdex.values.column import Column, Ints, Mask
+from segdex.values.dictionaries import trimmed
 from segdex.values.masks import mask
 
 TIME = ValueType("time", role="field")
@@ -38,18 +42,22 @@ class Rows:
     Attributes:
         keys: whose each row is.
         counts: which rows count: they are good, owned, and satisfy the stream's ``where``; shape (rows,).
-        excluded: how many rows ``where`` left out.
         time: microseconds UTC; None for a related table.
         unit: what rows of one transaction share; None where every row is one, and where sessions are made of them.
         fields: the declared fields.
+        marks: ids and versions, where they are declared; a row that is not good or not owned has no id.
+        good: which rows are good and owned, whether they count or not; shape (rows,).
+        removes: which rows remove the event that their id stands for; shape (rows,).
     """
 
     keys: KeyColumn
     counts: Mask
-    excluded: int
     time: Ints | None
-    unit: Ints | None
+    unit: Column | None
     fields: dict[str, Column]
+    marks: dict[str, Column]
+    good: Mask
+    removes: Mask
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,8 +83,9 @@ def read_rows(
     dimensions: Mapping[str, Dimension],
     tally: Tally,
     progress: Progress | None,
+    keep: list[Batch] | None = None,
 ) -> Rows:
-    """Read a stream.
+    """Read a stream; batches of rows are put into *keep* as they come, where they are wanted.
 
     Raises:
         SchemaError: its ``where`` depends on the clock.
@@ -94,35 +103,84 @@ def read_rows(
     if isinstance(stream.unit, str):
         parts.append(Part(stream.unit, unit))
     parts += (Part(stream.fields[field].column or field, each) for field, each in fields.items())
-    good = take_in(source, parts, tally, progress)
+    marks = _marks(stream, zone)
+    parts += (Part(column, each) for column, each in marks.values())
+    good = take_in(source, parts, tally, progress, keep)
     columns = {field: each.finish() for field, each in fields.items()}
     for field, each in stream.fields.items():
         if (there := reached(each, catalog.schema.lookups)) is not None:
             joined = dimensions[there[0]].join(columns[each.on or ""], there[1])
+            if joined.dictionary is not None and len(joined.dictionary) > len(joined):
+                joined = trimmed(joined)  # a rule looks at every string of a dictionary
             columns[field] = dataclasses.replace(joined, type=catalog.fields[name][field])
     counts = good & _satisfies(stream, _RowItems(columns, len(good), catalog.zone))
     return Rows(
         keys,
         counts,
-        int(np.count_nonzero(good)) - int(np.count_nonzero(counts)),
         None if stream.time is None else time.finish().data,  # type: ignore[arg-type]
-        _wide(unit.finish()) if isinstance(stream.unit, str) else None,
+        unit.finish() if isinstance(stream.unit, str) else None,
         {field: columns[field] for field in stream.fields},
+        *_finished(marks, good),
     )
 
 
-def arrange(rows: Rows, owners: npt.NDArray[np.uint32], customers: int) -> Events:
-    """The rows grouped by customer and transaction; *rows* gives up its columns one by one on the way."""
-    placed = layout(owners, customers, rows.time, rows.unit)
-    if placed.units is not None and placed.unit_offsets is not None and rows.time is not None and rows.unit is not None:
-        order_alone(placed.units, placed.unit_offsets, placed.order, rows.time, rows.unit, list(rows.fields.values()))
-    rows.unit = None
-    time = None if rows.time is None else rows.time[placed.order]
-    rows.time = None
-    fields = {}
-    for name in list(rows.fields):
-        fields[name] = pick(rows.fields.pop(name), placed.order)
-    return Events(placed.offsets, time, fields, placed.units, placed.unit_offsets)
+def _marks(stream: Stream, zone: dt.tzinfo) -> dict[str, tuple[str, FieldGatherer]]:
+    """The columns that rows are recognised by, each with its name in the table."""
+    found: dict[str, tuple[str, FieldGatherer]] = {}
+    if stream.id is not None:
+        found[ID] = stream.id, Ids(ValueType("id", role="field"), any_type=True)
+    if stream.version is not None:
+        found[VERSION] = stream.version, Versions(zone)
+    if stream.deleted is not None:
+        found[_DELETED] = stream.deleted, gatherer(ValueType("bool", role="field"), zone)
+    return found
+
+
+def _finished(marks: dict[str, tuple[str, FieldGatherer]], good: Mask) -> tuple[dict[str, Column], Mask, Mask]:
+    """Marks, *good*, and which rows remove their event."""
+    made = {name: each.finish() for name, (_, each) in marks.items()}
+    deleted = made.pop(_DELETED, None)
+    if ID in made:
+        made[ID] = made[ID].take(np.where(good, np.arange(len(good)), -1))
+    return made, good, np.zeros(len(good), np.bool_) if deleted is None else good & (deleted.data == 1)
+
+
+_DELETED = "deleted"
+
+
+class Settled(NamedTuple):
+    """What is kept of a stream, and what became of the rows that are not.
+
+    Attributes:
+        events: the rows that are events.
+        graves: with ids, those that won theirs and are no events; see `segdex.events.ids`.
+        kept, excluded, strangers, replaced: see `SourceReport`.
+    """
+
+    events: Events
+    graves: Events | None
+    kept: int
+    excluded: int
+    strangers: int
+    replaced: int
+
+
+def settle(rows: Rows, universe: Universe, customers: int) -> Settled:
+    """Decide which rows are events, and group them by customer; *rows* gives up its columns on the way."""
+    owners = universe.owners(rows.keys, rows.good)
+    won = winners(rivals(rows, rows.removes, owners)) if ID in rows.marks else np.ones(len(owners), np.bool_)
+    won &= rows.good
+    lives = won & rows.counts & ~rows.removes
+    own = owners != NOBODY
+    counted = {
+        "kept": lives & own, "excluded": won & ~rows.counts & ~rows.removes, "strangers": lives & ~own,
+        "replaced": rows.good & ~won | won & rows.removes,
+    }  # fmt: skip
+    numbers = {name: int(np.count_nonzero(each)) for name, each in counted.items()}
+    if ID in rows.marks:
+        made = kept(rows, owners, won, rows.counts & ~rows.removes, customers)
+        return Settled(made.events, made.graves, **numbers)
+    return Settled(arrange(rows, np.where(lives, owners, np.uint32(NOBODY)), customers), None, **numbers)
 
 
 def expect_timeless(name: str, stream: Stream) -> None:
@@ -155,9 +213,3 @@ def _satisfies(stream: Stream, items: _RowItems) -> Mask:
         return np.ones(items.count, np.bool_)
     assert isinstance(stream.where, nodes.Rule)
     return mask(stream.where, items)
-
-
-def _wide(unit: Column) -> Ints:
-    """Units as int64: codes or integers, missing ones `MISSING`."""
-    wide: Ints = unit.data.astype(np.int64, copy=False)
-    return wide if unit.dictionary is None else np.where(wide < 0, MISSING, wide)

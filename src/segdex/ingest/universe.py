@@ -19,13 +19,15 @@ class Universe:
         self._space = space
         self._integers = np.zeros(space.integers.count + 1, np.bool_)
         self._texts = np.zeros(space.texts.count + 1, np.bool_)
+        self._typed = False
 
     def admit(self, column: KeyColumn, rows: Mask) -> None:
         """Let the keys of the *rows* in."""
         start = 0
-        for text, codes in column.parts:
-            used = self._texts if text else self._integers
-            used[np.minimum(codes[rows[start : start + len(codes)]], len(used) - 1)] = True
+        for (text, codes), typed in zip(column.parts, column.typed, strict=True):
+            used, chosen = self._texts if text else self._integers, codes[rows[start : start + len(codes)]]
+            used[np.minimum(chosen, len(used) - 1)] = True
+            self._typed = self._typed or (typed and bool((chosen != NOBODY).any()))
             start += len(codes)
 
     def settle(self) -> Keys:
@@ -38,7 +40,7 @@ class Universe:
         merged = merge(
             self._space.integers.values()[integers],
             self._space.texts.values().filter(pa.array(texts)),
-            self._space.typed,
+            self._typed,
         )
         if len(merged.values) > MOST_KEYS:
             raise LimitError("too many customers", found=f"{len(merged.values):,}", allowed=f"{MOST_KEYS:,}")

@@ -73,9 +73,9 @@ def p_alive(metric: Metric, source: Source, fitted: Parameters | None = None) ->
     per, stated = days_of(metric.per or WEEK), given(metric)
     if stated is not None:
         fitted = None
-    elif fitted is None and known.days.any():
+    elif fitted is None and _of_customers(known, source).days.any():
         end = today if metric.end is None else min(today, metric.end.toordinal() - _EPOCH)
-        fitted = fit(known if end == today else _histories(metric, source, end), end, per)
+        fitted = fit(_of_customers(known if end == today else _histories(metric, source, end), source), end, per)
     values, parameters = np.full(source.count, np.nan), stated or fitted
     if parameters is not None:
         kernels_alive.alive(known.days, known.first, known.last, today, per, np.array(parameters), values)
@@ -111,6 +111,13 @@ def _histories(metric: Metric, source: Source, until: int) -> Histories:
 
     parts = by_block(metric, source, of_block)
     return Histories(*(np.concatenate([part[at] for part in parts]) for at in range(3)))
+
+
+def _of_customers(histories: Histories, source: Source) -> Histories:
+    """*histories* in which only customers bought."""
+    if source.universe is None:
+        return histories
+    return dataclasses.replace(histories, days=np.where(source.universe(), histories.days, np.int32(0)))
 
 
 # --- fitting ---------------------------------------------------------------------------------------------------

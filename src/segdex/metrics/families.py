@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from segdex.values.column import MISSING, Codes, Column, Data, Ints, Mask
-from segdex.values.family import Family
+from segdex.values.column import Codes, Column, Data, Ints
+from segdex.values.dictionaries import places_in, united
+from segdex.values.family import Family, codes_of, sparse
+
+__all__ = ["Customers", "codes_of", "gathered", "merged", "places_in", "ratios", "shares", "sparse", "united"]
 
 Customers = npt.NDArray[np.uint32]
 
@@ -32,36 +34,6 @@ def gathered(
         order = np.argsort(codes, kind="stable")
         codes, customers, data = codes[order], customers[order], data[order]
     return sparse(codes, customers, dataclasses.replace(column, data=data), categories, rest)
-
-
-def sparse(
-    codes: Codes,
-    customers: Customers,
-    column: Column,
-    categories: pa.LargeStringArray,
-    rest: int | float,
-    among: Mask | None = None,
-    rests: Data | None = None,
-) -> Family:
-    """The pairs that differ from what their customers have without one, as a family.
-
-    Pairs come by category, then by customer; *rest*, *among* and *rests* are those of `Family`.
-    """
-    if rests is not None:
-        without = rests[customers]
-        says = (column.data != without) & (column.known | (without == without))
-    elif rest == MISSING or rest != rest:
-        says = column.known
-    else:
-        says = column.data != rest
-        if among is not None:
-            outside = ~among[customers]
-            says[outside] = column.known[outside]
-    if not says.all():
-        codes, customers = codes[says], customers[says]
-        column = dataclasses.replace(column, data=column.data[says])
-    offsets = np.searchsorted(codes, np.arange(len(categories) + 1))
-    return Family(categories, offsets, customers, column, rest, among, rests)
 
 
 def shares(part: Family, whole: Column) -> Family:
@@ -94,22 +66,6 @@ def ratios(numerator: Family, denominator: Family) -> Family:
 def _places(family: Family, categories: pa.LargeStringArray) -> Ints:
     """One number a pair, ascending: the code among *categories* above, the customer below."""
     return (places_in(family.categories, categories)[codes_of(family)] << 32) | family.customers.astype(np.int64)
-
-
-def codes_of(family: Family) -> Codes:
-    """The category of each pair, shape (pairs,), ascending."""
-    return np.repeat(np.arange(len(family.categories), dtype=np.int32), np.diff(family.offsets))
-
-
-def united(*categories: pa.LargeStringArray) -> pa.LargeStringArray:
-    """The names of several families, each once, ascending by bytes."""
-    names = pc.unique(pa.concat_arrays(categories))
-    return names.take(pc.sort_indices(names))
-
-
-def places_in(categories: pa.LargeStringArray, names: pa.LargeStringArray) -> Ints:
-    """Where each of *categories* stands among *names*, which hold them all."""
-    return np.asarray(pc.index_in(categories, value_set=names), np.int64)
 
 
 def merged(parts: Sequence[Ints]) -> Ints:

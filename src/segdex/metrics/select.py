@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from segdex.deadlines import current
 from segdex.errors import LimitError
-from segdex.events.store import Events
+from segdex.events.store import UNIT, Events
 from segdex.metrics import kernels_sum, kernels_transactions
 from segdex.metrics.joined import durations, gap_of, latest, with_sessions
 from segdex.metrics.source import Source
@@ -277,15 +277,19 @@ def part(events: Events, first: int, last: int) -> Events:
         return events
     start, end = int(events.offsets[first]), int(events.offsets[last])
     units = unit_offsets = None
+    marks = dict.fromkeys(events.marks, (start, end))
     if events.units is not None and events.unit_offsets is not None:
         unit_offsets = events.unit_offsets[first : last + 1] - events.unit_offsets[first]
-        units = events.units[int(events.unit_offsets[first]) : int(events.unit_offsets[last]) + 1] - start
+        begin, stop = int(events.unit_offsets[first]), int(events.unit_offsets[last])
+        units = events.units[begin : stop + 1] - start
+        marks |= {UNIT: (begin, stop)} if UNIT in marks else {}
     return Events(
         offsets=events.offsets[first : last + 1] - start,
         time=None if events.time is None else events.time[start:end],
         fields=Lazy({name: partial(_sliced, events.fields, name, start, end) for name in events.fields}),
         units=units,
         unit_offsets=unit_offsets,
+        marks=Lazy({name: partial(_sliced, events.marks, name, *span) for name, span in marks.items()}),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from segdex.events.store import Events
 from segdex.schema.catalog import Catalog
-from segdex.values.column import Column
+from segdex.values.column import Column, Mask
 from segdex.values.family import Family
 
 
@@ -22,6 +22,8 @@ class Source:
         attributes: the attributes by name, each of shape (customers,).
         events: the streams by name, each with the rows of all customers.
         value: gives a metric that was computed before, by name.
+        universe: gives who is a customer, shape (customers,); None: everybody. Values are computed for all, but what
+            is fitted to data is fitted to customers.
     """
 
     catalog: Catalog
@@ -30,3 +32,4 @@ class Source:
     attributes: Mapping[str, Column]
     events: Mapping[str, Events]
     value: Callable[[str], Column | Family]
+    universe: Callable[[], Mask] | None = None

@@ -15,10 +15,12 @@ from typing import TypeVar
 from segdex.events.renumber import rows_of
 from segdex.events.store import Events
 from segdex.metrics.compute import Source, compute
+from segdex.query.bind import Bound, leaves
 from segdex.query.customers import Customers
 from segdex.rules import nodes
 from segdex.rules.printer import value_to_text
 from segdex.schema.calls import metric_of
+from segdex.schema.catalog import Catalog
 from segdex.schema.model import Metric
 from segdex.values.column import Column, Ints
 from segdex.values.family import Family
@@ -91,7 +93,22 @@ class Among:
 
 def needs_all(metric: Metric) -> bool:
     """Whether one customer's value depends on all others: a model is fitted to them, or a declared name is used."""
-    return (metric.kind == "p_alive" and metric.r is None) or metric.metric is not None
+    return fits(metric) or metric.metric is not None
+
+
+def fits(metric: Metric) -> bool:
+    """Whether a model is fitted to all customers for it."""
+    return metric.kind == "p_alive" and metric.r is None
+
+
+def asks_for_all(bound: Bound, catalog: Catalog) -> bool:
+    """Whether a rule has an inline call whose value of one customer depends on the rows of all others."""
+    return any(
+        fits(metric_of(node, catalog))
+        for leaf in leaves(bound)
+        for node in nodes.walk(leaf.rule)
+        if isinstance(node, nodes.Call) and node.kind == "p_alive"
+    )
 
 
 def source_among(source: Source, ids: Ints) -> Source:

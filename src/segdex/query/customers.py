@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from functools import partial
 
+from segdex.bitmap import predicate as hot
 from segdex.errors import LimitError, RuleError, SchemaError
 from segdex.generation import Generation, Values
 from segdex.metrics.compute import Source, compute
@@ -55,13 +56,13 @@ class Customers:
             assert isinstance(node.key, nodes.Text)
             family = self.family(node)
             return family.dense(family.code(node.key.value), self.count)
-        held = self._held(node)
+        held = self.held_of(node)
         assert isinstance(held, Column)
         return held
 
     def family(self, node: nodes.Item) -> Family:
         """The family that an item belongs to."""
-        held = self._held(node.of)
+        held = self.held_of(node.of)
         assert isinstance(held, Family)
         return held
 
@@ -89,7 +90,7 @@ class Customers:
 
     def bucket(self, node: nodes.Bucket) -> Column:
         """The bucket of each customer, by the hash of a salt and the key."""
-        held = self._held(node)
+        held = self.held_of(node)
         assert isinstance(held, Column)
         return held
 
@@ -104,6 +105,7 @@ class Customers:
             attributes=Lazy({name: partial(self._attribute, name) for name in declared}),
             events=generation.events,
             value=generation.values.__getitem__,
+            universe=None if generation.all_inside else lambda: hot.to_mask(generation.universe, generation.count),
         )
 
     def _attribute(self, name: str) -> Column:
@@ -111,24 +113,23 @@ class Customers:
         assert isinstance(held, Column)
         return held
 
-    def _held(self, node: nodes.Name | nodes.Call | nodes.Sequence | nodes.Bucket) -> Values:
+    def held_of(self, node: nodes.Name | nodes.Call | nodes.Sequence | nodes.Bucket) -> Values:
+        """The values of a name, an inline call or buckets; what is computed is kept."""
         if isinstance(node, nodes.Name):
             return self._generation.values[node.name]
-        text = value_to_text(node)
-
-        def computed() -> Values:
-            if isinstance(node, nodes.Bucket):
-                return buckets(self._generation.keys, node.salt, node.count)
-            try:
-                return compute(metric_of(node, self._generation.catalog), self.source())
-            except LimitError as error:
-                raise error.at(text) from None
-            except SchemaError as error:
-                raise RuleError(error.problem, place=text, found=error.found, hint=error.hint) from None
-
-        held = self._calls.get(text, computed)
+        held = self._calls.get(value_to_text(node), lambda: self._computed(node))
         assert not isinstance(held, Cells)
         return held
+
+    def _computed(self, node: nodes.Call | nodes.Sequence | nodes.Bucket) -> Values:
+        if isinstance(node, nodes.Bucket):
+            return buckets(self._generation.keys, node.salt, node.count)
+        try:
+            return compute(metric_of(node, self._generation.catalog), self.source())
+        except LimitError as error:
+            raise error.at(value_to_text(node)) from None
+        except SchemaError as error:
+            raise RuleError(error.problem, place=value_to_text(node), found=error.found, hint=error.hint) from None
 
 
 class Distinct:

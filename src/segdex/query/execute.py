@@ -78,22 +78,26 @@ class Plan:
 class Executor:
     """Answers bound rules over one generation. Safe from many threads; what it returns must not be changed."""
 
-    def __init__(self, generation: Generation, memory_limit: int | None = None) -> None:
+    def __init__(self, generation: Generation, memory_limit: int | None = None, binder: Binder | None = None) -> None:
         self.generation = generation
         kept = MOST_BYTES + MOST_CALL_BYTES if memory_limit is None else memory_limit
         share = MOST_CALL_BYTES / (MOST_BYTES + MOST_CALL_BYTES)
         self.customers = Customers(generation, int(kept * share))
-        self.binder = Binder(generation.catalog)
+        self.binder = binder or Binder(generation.catalog)
         self._computed: Remembered[tuple[Predicate, str]] = Remembered(
             kept - int(kept * share), lambda held: held[0].words.nbytes
         )
-        self._everyone = len(generation.universe) == generation.count
+        self._everyone = generation.all_inside
         self._universe = exactly(generation.universe.cardinalities).value
 
     def plan(self, bound: Bound) -> Plan:
         """Resolve, rewrite and cover a bound rule."""
         resolved = Resolved(self)
         return self.plan_of(resolved.formula(bound), resolved.sets)
+
+    def made(self, plan: Plan) -> bool:
+        """Whether *plan* is one of these."""
+        return plan._executor is self
 
     def plan_of(self, formula: Formula, sets: Sets) -> Plan:
         """Rewrite a formula over *sets*."""

@@ -8,8 +8,8 @@ from typing import Protocol, TypeAlias
 from segdex.bitmap import kernels_evaluate, roaring
 from segdex.bitmap.program import Program
 from segdex.bitmap.roaring import BitMap
+from segdex.query.answers import Answers, Plans
 from segdex.query.bind import All, Bound, Without
-from segdex.query.execute import Executor, Plan
 from segdex.query.workers import SPLIT_BYTES, Workers
 from segdex.rules.nodes import Rule
 from segdex.schema.catalog import Catalog
@@ -20,14 +20,14 @@ Suppression: TypeAlias = bool | Sequence[str]
 class Holder(Protocol):
     """Who holds the generation that answers: the index."""
 
-    _executor: Executor | None
+    _answers: Answers | None
     _workers: Workers | None
 
-    def _running(self) -> Executor:
-        """The executor, unless the index is closed."""
+    def _running(self) -> Answers:
+        """The version that answers, unless the index is closed."""
         ...
 
-    def _suppressing(self, suppression: Suppression, executor: Executor) -> Bound | None:
+    def _suppressing(self, suppression: Suppression, answers: Answers) -> Bound | None:
         """The customers that *suppression* leaves out, None where there are no such segments."""
         ...
 
@@ -42,89 +42,95 @@ class Query:
         self.rule = rule
         self._bound = catalog, bound
         # Each is replaced as a whole, so that a thread sees a plan with the executor that it belongs to.
-        self._planned: tuple[Executor | None, Plan | None] = (None, None)
-        self._suppressed: tuple[Suppression, Executor, Plan] | None = None
+        self._planned: tuple[Answers | None, Plans | None] = (None, None)
+        self._suppressed: tuple[Suppression, Answers, Plans] | None = None
         self._ready: _Ready = (None, None, _not_ready, 0, 0, 0)
-        self._counted: Plan | None = None
+        self._counted: Plans | None = None
 
     def count(self, *, suppression: Suppression = False) -> int:
         """How many customers the rule holds for, exactly."""
         if suppression is False:
             # Straight to the kernel: where caches are cold, each call of a Python function on the way takes 4 us.
             # The program is among the locals so that it lives while the kernel reads it.
-            executor, _program, count, address, chunks, outside = self._ready
-            if executor is not None and executor is self._index._executor:
+            answers, _program, count, address, chunks, outside = self._ready
+            if answers is not None and answers is self._index._answers:
                 return count(address, 0, chunks) - outside
             return self._first_counts()
         return self.plan(suppression).count()
 
     def _first_counts(self) -> int:
         """Count by the plan; a rule that is asked again has its ranges made sets, and is ready for the kernel."""
-        plan = self.plan()
-        if plan.told is None and self._counted is not plan and plan.has_ranges:
-            self._counted = plan
-            return plan.count()
-        executor, planned = self._planned
-        assert executor is not None
-        assert planned is not None
-        plan = executor.settled(planned)
-        self._planned = executor, plan
-        workers = self._index._workers
+        answers = self._index._running()  # one version for all that follows, whoever asks for others meanwhile
+        plans = self.plan(answers=answers)
+        if plans.base.told is None and self._counted is not plans and plans.base.has_ranges:
+            self._counted = plans
+            return plans.count()
+        plans = answers.settled(plans)
+        self._planned = answers, plans
+        plan, changed, workers = plans.base, plans.changed, self._index._workers
         if plan.told is not None:
-            self._ready = executor, None, _told, plan.told, 0, 0
+            self._ready = answers, None, _told, plan.told + changed, 0, 0
         elif workers is not None and plan.program.payload_bytes >= SPLIT_BYTES:
-            return workers.count(plan.program)
+            return workers.count(plan.program) + changed
         else:
             program = plan.program  # read once: two threads may both have made one
-            self._ready = executor, program, kernels_evaluate.count.compile(), *program.place
-        return plan.count()
+            address, chunks, outside = program.place
+            self._ready = answers, program, kernels_evaluate.count.compile(), address, chunks, outside - changed
+        return plans.count()
 
     def bitmap(self, *, suppression: Suppression = False) -> BitMap:
         """The dense ids of the customers that the rule holds for; the caller's own set."""
-        executor = self._index._running()
-        return roaring.to_bitmap(executor.members_of(self.plan(suppression, executor)))
+        answers = self._index._running()
+        return roaring.to_bitmap(answers.members_of(self.plan(suppression, answers)))
+
+    def fits(self, answers: Answers) -> bool:
+        """Whether the rule is bound to the names of the version in *answers*."""
+        return self._bound[0] is answers.version.catalog
 
     @property
     def bound(self) -> Bound:
         """The rule bound to the generation that answers now."""
         return self.bound_by(self._index._running())
 
-    def bound_by(self, executor: Executor) -> Bound:
-        """The rule bound to the names of the executor's generation; those of an earlier one may have gone.
+    def bound_by(self, answers: Answers) -> Bound:
+        """The rule bound to the names of the version in *answers*; those of an earlier one may have gone.
 
         Raises:
             RuleError: a name that the rule uses is no longer there.
         """
         catalog, bound = self._bound
-        if catalog is not executor.generation.catalog:
-            bound = executor.binder.bind(self.rule)
-            self._bound = executor.generation.catalog, bound
+        if catalog is not answers.version.catalog:
+            bound = answers.binder.bind(self.rule)
+            self._bound = answers.version.catalog, bound
         return bound
 
-    def plan(self, suppression: Suppression = False, executor: Executor | None = None) -> Plan:
-        """How the rule is answered, made once a generation: that of *executor*, or the one that answers now."""
-        if executor is None:
-            executor = self._index._running()
+    def plan(self, suppression: Suppression = False, answers: Answers | None = None) -> Plans:
+        """How the rule is answered, made once a generation: that of *answers*, or the one that answers now."""
+        if answers is None:
+            answers = self._index._running()
         if suppression is False:
             planned_by, plan = self._planned
-            if plan is None or planned_by is not executor:
-                plan = executor.plan(self.bound_by(executor))
-                self._planned = executor, plan
+            if plan is None or planned_by is not answers:
+                bound = self.bound_by(answers)
+                # Of the same base the same plan holds, and what was made for it.
+                same = plan is not None and planned_by is not None and planned_by.base is answers.base
+                plan = answers.plan(bound, plan.base if same and plan is not None else None)
+                self._planned = answers, plan
             return plan
         held = self._suppressed
-        if held is not None and held[0] == suppression and held[1] is executor:
+        if held is not None and held[0] == suppression and held[1] is answers:
             return held[2]
-        left_out, bound = self._index._suppressing(suppression, executor), self.bound_by(executor)
-        plan = executor.plan(bound if left_out is None else All((bound, Without(left_out))))
+        left_out, bound = self._index._suppressing(suppression, answers), self.bound_by(answers)
+        plan = answers.plan(bound if left_out is None else All((bound, Without(left_out))))
         kept = suppression if isinstance(suppression, bool) else tuple(suppression)
-        self._suppressed = kept, executor, plan
+        self._suppressed = kept, answers, plan
         return plan
 
     def __repr__(self) -> str:
         return f"<segdex.Query {self.rule}>"
 
 
-_Ready: TypeAlias = tuple[Executor | None, Program | None, Callable[[int, int, int], int], int, int, int]
+_Ready: TypeAlias = tuple[Answers | None, Program | None, Callable[[int, int, int], int], int, int, int]
 """Whose plan, its program, the kernel, and what it is called with: address, chunks, and what to take off the result."""
 
 

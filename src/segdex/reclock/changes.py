@@ -9,9 +9,9 @@ import numpy as np
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
-from segdex.derive import remains
 from segdex.generation import MOST_LABELS, PredicateName, Values
 from segdex.metrics.select import spread
+from segdex.sets import remains
 from segdex.values.column import Codes, Column, Data, Ints, Mask
 from segdex.values.family import Family
 

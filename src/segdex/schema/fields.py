@@ -58,6 +58,9 @@ def check_fields(schema: Schema, root: Spot) -> None:
             zone_of(stream.time.zone, root.at("streams", name, "time", "zone"))
         if isinstance(stream.unit, Gap):
             _sessions(stream, stream.unit, root.at("streams", name))
+        for key in ("version", "deleted"):
+            if getattr(stream, key) is not None and stream.id is None:
+                raise root.at("streams", name, key).fault(f"{key!r} is about rows of one id", hint="declare 'id'")
 
 
 def _sessions(stream: Stream, unit: Gap, spot: Spot) -> None:

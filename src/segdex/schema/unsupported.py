@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from segdex.schema.model import Customers, Schema, Stream
 from segdex.schema.place import Spot, later
 
-_CUSTOMERS = ("version", "name", "priority")
-_STREAM = ("id", "version", "deleted", "retain")
+_CUSTOMERS = ("name", "priority")
+_STREAM = ("retain",)
 
 
 def refuse_unsupported(schema: Schema, root: Spot) -> None:

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdex.errors import CorruptError
+from segdex.ingest.keys import NO_KEY
 from segdex.schema.types import ValueType
 from segdex.values.column import BOOLEANS, Ints
+from segdex.values.dictionaries import DECLARED
 
 _CODED = {"category", "tags", "text", "bool"}
-_LABELLED = {"band", "stage"}
-"""Roles whose dictionary is in the order of the declared labels; every other one ascends by bytes."""
 
 
 def expect(holds: bool, problem: str, place: str, found: object = None, allowed: object = None) -> None:
@@ -73,13 +73,15 @@ def dense_ids(values: npt.NDArray[np.uint32], ends: Ints, customers: int, place:
 
 
 def inverses(ids: npt.NDArray[np.uint32], places: npt.NDArray[np.uint32], place: str) -> None:
-    """Two arrays of one length are permutations, and each undoes the other."""
+    """Each of two arrays undoes the other; of *places*, which may be longer, the rest is `NO_KEY`."""
     if len(ids):
         high = int(ids.max())
-        expect(high < len(ids), "a dense id is out of range", place, high, f"0 to {len(ids) - 1}")
+        expect(high < len(places), "a dense id is out of range", place, high, f"0 to {len(places) - 1}")
         # What is undone came once: two keys with one dense id have one place, and it is not that of both.
         undone = bool((places[ids] == np.arange(len(ids), dtype=np.uint32)).all())
         expect(undone, "a dense id is there twice, or not where its place says", place)
+    without = int(np.count_nonzero(places == NO_KEY))
+    expect(without == len(places) - len(ids), "dense ids without a key", place, without, len(places) - len(ids))
 
 
 def truths(values: npt.NDArray[np.bool_], place: str) -> None:
@@ -115,7 +117,7 @@ def dictionary(values: pa.LargeStringArray, kind: ValueType, place: str) -> None
     """The strings of a coded column are distinct and in the order that its type asks for."""
     if kind.kind == "bool":
         expect(values.equals(BOOLEANS), "booleans have other labels", place, len(values), "false, true")
-    elif kind.role in _LABELLED:
+    elif kind.role in DECLARED:
         distinct = pc.count_distinct(values).as_py()
         expect(distinct == len(values), "a label is there twice", place, distinct, len(values))
     else:

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from segdex.events.store import Events
+from segdex.events.store import UNIT, VERSION, Events
+from segdex.ingest.kept import Dimension
 from segdex.ingest.keys import Keys, Numbering
 from segdex.schema.types import ValueType
 from segdex.store import checks
@@ -24,6 +25,8 @@ from segdex.store.container import Kind, Natural, Reader, Writer
 from segdex.values.column import MISSING, Column, Data, distinct
 from segdex.values.family import Family
 from segdex.values.lazy import Lazy
+
+_VERSIONS = {"integer", "number", "time"}
 
 
 class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -62,20 +65,31 @@ class FamilyForm(Form, frozen=True, tag_field="is", tag="family"):
 
 
 class EventsForm(Form, frozen=True):
-    """A stream: ``name/offsets``, ``name/time``, ``name/units``, ``name/unit_offsets`` and a column a field."""
+    """A stream: ``name/offsets``, ``name/time``, ``name/units``, ``name/unit_offsets``, a column a field and a mark."""
 
     rows: Natural
     fields: dict[str, ColumnForm]
     timed: bool = False
     transactions: Natural | None = None
+    marks: dict[Literal["unit", "id", "version"], ColumnForm] = {}
 
 
 class KeysForm(Form, frozen=True):
-    """Keys: ``name/integers``, or strings; ``name/ids`` and ``name/places`` where dense ids do not follow them."""
+    """Keys: ``name/integers``, or strings; ``name/ids`` and ``name/places`` where dense ids do not follow them.
+
+    There may be fewer keys than dense ids: those of erased customers have none.
+    """
 
     count: Natural
     strings: StringsForm | None = None
     numbered: bool = False
+
+
+class DimensionForm(Form, frozen=True):
+    """A lookup: ``name/keys/…``, and a column a field, one value a key."""
+
+    keys: KeysForm
+    fields: dict[str, ColumnForm]
 
 
 def joined(*names: str) -> str:
@@ -153,6 +167,10 @@ class Encoder:
             },
             timed=events.time is not None,
             transactions=None if events.units is None else events.transactions,
+            marks={
+                each: self.column(f"{name}/{joined('marks', each)}", events.marks[each])  # type: ignore[misc]
+                for each in events.marks
+            },
         )
 
     def keys(self, name: str, keys: Keys) -> KeysForm:
@@ -165,6 +183,13 @@ class Encoder:
             self._writer.add_array(f"{name}/integers", values.to_numpy())
             return KeysForm(len(values), numbered=numbering is not None)
         return KeysForm(len(values), self.strings(name, values), numbering is not None)
+
+    def dimension(self, name: str, held: Dimension) -> DimensionForm:
+        """Write a lookup."""
+        keys = self.keys(f"{name}/keys", held.keys)
+        columns = held.columns
+        fields = {each: self.column(f"{name}/{joined('fields', each)}", columns[each]) for each in columns}
+        return DimensionForm(keys, fields)
 
 
 def _buffers(values: pa.LargeStringArray) -> tuple[npt.NDArray[np.int64], memoryview]:
@@ -283,7 +308,7 @@ class Decoder:
         return rests
 
     def events(self, name: str, form: EventsForm) -> Events:
-        """A stream; its fields are made when they are first used."""
+        """A stream; its fields and marks are made when they are first used."""
         offsets = self._offsets(f"{name}/offsets", self._customers, form.rows)
         time = self._array(f"{name}/time", "i8", form.rows) if form.timed else None
         units = unit_offsets = None
@@ -298,28 +323,57 @@ class Decoder:
             each: partial(self.column, f"{name}/{joined('fields', each)}", column, form.rows)
             for each, column in form.fields.items()
         }
-        return Events(offsets, time, Lazy(makers), units, unit_offsets)
+        marks: Mapping[str, Callable[[], Column]] = {
+            each: partial(self._mark, each, f"{name}/{joined('marks', each)}", column, form)
+            for each, column in form.marks.items()
+        }
+        return Events(offsets, time, Lazy(makers), units, unit_offsets, Lazy(marks))
+
+    def _mark(self, mark: str, name: str, form: ColumnForm, stream: EventsForm) -> Column:
+        """What the transactions or rows of a stream are recognised by."""
+        allowed = _VERSIONS if mark == VERSION else {"id"}
+        checks.expect(
+            form.type.kind in allowed, "no mark", self._place(name), form.type.kind, ", ".join(sorted(allowed))
+        )
+        if mark != UNIT:
+            return self.column(name, form, stream.rows)
+        checks.expect(stream.transactions is not None, "units of a stream without transactions", self._place(name))
+        return self.column(name, form, stream.transactions or 0)
 
     def keys(self, name: str, form: KeysForm) -> Keys:
         """The customers' keys."""
+        place, count = self._place(name), self._customers
+        fits = form.count <= count if form.numbered else form.count == count
+        checks.expect(fits, "wrong number of keys", place, form.count, count)
+        return self._keys(name, form, count)
+
+    def _keys(self, name: str, form: KeysForm, count: int) -> Keys:
+        """The keys of *count* dense ids."""
         place = self._place(name)
-        checks.expect(form.count == self._customers, "wrong number of keys", place, form.count, self._customers)
         if form.strings is not None:
-            checks.expect(
-                form.strings.count == form.count, "wrong number of keys", place, form.strings.count, form.count
-            )
+            held = form.strings.count
+            checks.expect(held == form.count, "wrong number of keys", place, held, form.count)
             values = self.strings(form.strings)
         else:
             integers = self._array(f"{name}/integers", "i8", form.count)
             values = pa.Array.from_buffers(pa.int64(), form.count, [None, pa.py_buffer(integers)])
         checks.ascending(values, place)
-        return Keys(values, self._numbering(name, form.count) if form.numbered else None)
+        return Keys(values, self._numbering(name, form.count, count) if form.numbered else None)
 
-    def _numbering(self, name: str, count: int) -> Numbering:
-        ids = self._array(f"{name}/ids", "u4", count)
+    def _numbering(self, name: str, keys: int, count: int) -> Numbering:
+        ids = self._array(f"{name}/ids", "u4", keys)
         places = self._array(f"{name}/places", "u4", count)
         checks.inverses(ids, places, self._place(f"{name}/ids"))
         return Numbering(ids, places)
+
+    def dimension(self, name: str, form: DimensionForm) -> Dimension:
+        """A lookup; its fields are made when they are first used."""
+        checks.expect(not form.keys.numbered, "a lookup whose keys are numbered", self._place(name))
+        makers: Mapping[str, Callable[[], Column]] = {
+            each: partial(self.column, f"{name}/{joined('fields', each)}", column, form.keys.count)
+            for each, column in form.fields.items()
+        }
+        return Dimension(self._keys(f"{name}/keys", form.keys, form.keys.count), Lazy(makers))
 
 
 def _rest_fits(rest: int | float, column: Column) -> bool:

@@ -29,6 +29,7 @@ ALIGNMENT = 64
 BLOCK = 1 << 20
 """Bytes under one checksum: a section has one for every block that it starts."""
 MOST_SECTIONS = 1 << 20
+_GREATEST = 2**63 - 1
 LONGEST_NAME = 8192
 """Characters: enough for two declared names in one, each of whose characters may be written as three."""
 
@@ -98,6 +99,62 @@ def checksum(data: Buffer, seed: int = 0) -> int:
     return int(xxhash.xxh3_64_intdigest(data, seed))
 
 
+def hexed(seal: int) -> str:
+    """A checksum as 16 hexadecimal digits."""
+    return f"{seal:016x}"
+
+
+def damaged(path: Path, problem: str, offset: int, found: object, expected: object, part: str) -> CorruptError:
+    """What to raise for a fault in a file."""
+    place = f"{path}, {part}, offset {offset}"
+    return CorruptError(problem, place=place, found=str(found), allowed=str(expected))
+
+
+# --- the header --------------------------------------------------------------------------------------------------
+
+
+def header_bytes(magic: bytes, identity: Identity) -> bytes:
+    """The header of a file of one of the kinds that there are; *magic* says which. It ends with its checksum."""
+    parts = (magic, FORMAT_VERSION, 0, identity.store.bytes, identity.generation, identity.last_sequence, 0)
+    unsigned = HEADER.pack(*parts, 0)[:-8]
+    return unsigned + checksum(unsigned).to_bytes(8, "little")
+
+
+def read_header(data: Buffer, magic: bytes, path: Path) -> tuple[Identity, int]:
+    """What the header at the start of *data* says, and its checksum.
+
+    Raises:
+        CorruptError: it is damaged, or that of another kind of file.
+        VersionError: it was written by a newer version.
+    """
+    size = len(data)
+    if size == 0:
+        raise damaged(path, "the file is empty", 0, "0 bytes", "a segdex file", "header")
+    start = bytes(data[: len(magic)])
+    if start != magic:
+        raise damaged(path, "this is no file of segdex", 0, start.hex(" "), magic.hex(" "), "header")
+    if size < HEADER.size:
+        raise damaged(path, "the file is cut short", size, f"{size} bytes", HEADER.size, "header")
+    header = HEADER.unpack_from(data)
+    computed = checksum(data[: HEADER.size - 8])
+    if computed != header[7]:
+        raise damaged(path, "wrong checksum", 0, hexed(computed), hexed(header[7]), "header")
+    version, flags = header[1], header[2]
+    if version > FORMAT_VERSION or flags & ~KNOWN_FLAGS:
+        raise VersionError(
+            "the file was written by a newer version of segdex",
+            place=str(path),
+            found=f"format {version}, features {flags:#x}",
+            allowed=f"formats 1 to {FORMAT_VERSION}, features {KNOWN_FLAGS:#x}",
+            hint="install that version, or build the index again",
+        )
+    if version == 0:
+        raise damaged(path, "there is no such format", 8, version, f"1 to {FORMAT_VERSION}", "header")
+    if max(header[4], header[5]) > _GREATEST:
+        raise damaged(path, "a number is out of range", 32, max(header[4], header[5]), f"0 to {_GREATEST}", "header")
+    return Identity(uuid.UUID(bytes=header[3]), header[4], header[5]), header[7]
+
+
 # --- writing -----------------------------------------------------------------------------------------------------
 
 
@@ -119,10 +176,9 @@ class Writer:
         self._system = system
         self._sections: dict[str, Section] = {}
         self.size = 0
-        parts = (MAGIC, FORMAT_VERSION, 0, identity.store.bytes, identity.generation, identity.last_sequence, 0)
-        unsigned = HEADER.pack(*parts, 0)[:-8]
-        self._header_seal = checksum(unsigned)
-        self._write(unsigned + self._header_seal.to_bytes(8, "little"))
+        header = header_bytes(MAGIC, identity)
+        self._header_seal = int.from_bytes(header[-8:], "little")
+        self._write(header)
 
     def _write(self, data: bytes | memoryview) -> None:
         self._system.write(self._file, data)
@@ -220,45 +276,20 @@ class Reader:
         self.path = path
         self._data: memoryview | None = system.map(path)
         self.size = len(self._data)
-        header = self._header(self._data)
-        self.identity = Identity(uuid.UUID(bytes=header[3]), header[4], header[5])
-        offset, length, self.seal = self._footer(self._data, seed=header[7])
+        self.identity, seed = read_header(self._data, MAGIC, path)
+        offset, length, self.seal = self._footer(self._data, seed)
         self.sections = self._check_contents(self._data[offset : offset + length], offset)
         self._verified: set[str] = set()
 
     # --- structure ---
 
     def _damaged(self, problem: str, offset: int, found: object, expected: object, part: str) -> CorruptError:
-        place = f"{self.path}, {part}, offset {offset}"
-        return CorruptError(problem, place=place, found=str(found), allowed=str(expected))
+        return damaged(self.path, problem, offset, found, expected, part)
 
-    def _check_seal(self, data: memoryview, recorded: int, offset: int, part: str, seed: int = 0) -> None:
+    def _check_seal(self, data: memoryview, recorded: int, offset: int, part: str, seed: int) -> None:
         computed = checksum(data, seed)
         if computed != recorded:
             raise self._damaged("wrong checksum", offset, hexed(computed), hexed(recorded), part)
-
-    def _header(self, data: memoryview) -> tuple[Any, ...]:
-        if self.size == 0:
-            raise self._damaged("the file is empty", 0, "0 bytes", "a segdex file", "header")
-        start = bytes(data[: len(MAGIC)])
-        if start != MAGIC:
-            raise self._damaged("this is no file of segdex", 0, start.hex(" "), MAGIC.hex(" "), "header")
-        if self.size < HEADER.size:
-            raise self._damaged("the file is cut short", self.size, f"{self.size} bytes", HEADER.size, "header")
-        header = HEADER.unpack_from(data)
-        self._check_seal(data[: HEADER.size - 8], header[7], 0, "header")
-        version, flags = header[1], header[2]
-        if version > FORMAT_VERSION or flags & ~KNOWN_FLAGS:
-            raise VersionError(
-                "the file was written by a newer version of segdex",
-                place=str(self.path),
-                found=f"format {version}, features {flags:#x}",
-                allowed=f"formats 1 to {FORMAT_VERSION}, features {KNOWN_FLAGS:#x}",
-                hint="install that version, or build the index again",
-            )
-        if version == 0:
-            raise self._damaged("there is no such format", 8, version, f"1 to {FORMAT_VERSION}", "header")
-        return header
 
     def _footer(self, data: memoryview, seed: int) -> tuple[int, int, int]:
         """Offset, length and checksum of the contents."""
@@ -274,7 +305,7 @@ class Reader:
             raise self._damaged("wrong length of the file", at + 24, self.size, size, "footer")
         if offset % ALIGNMENT or offset < HEADER.size or offset + length != at:
             raise self._damaged("contents out of place", at, (offset, length), f"up to {at}", "footer")
-        self._check_seal(data[offset:at], seal, offset, "contents")
+        self._check_seal(data[offset:at], seal, offset, "contents", seed=0)
         return offset, length, seal
 
     def _check_contents(self, contents: memoryview, offset: int) -> dict[str, Section]:
@@ -365,8 +396,3 @@ class Reader:
             if found != seal:
                 part = f"section {entry.name!r}"
                 yield self._damaged("wrong checksum", start, hexed(found), hexed(seal), part)
-
-
-def hexed(seal: int) -> str:
-    """A checksum as 16 hexadecimal digits."""
-    return f"{seal:016x}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -16,13 +17,26 @@ from segdex.bitmap.predicate import Predicate
 from segdex.bitmap.ranks import Ranks, check_order, stored_ranks
 from segdex.errors import CorruptError, SegdexError
 from segdex.generation import MEMBER, Generation, PredicateName, Values
+from segdex.ingest.grown import settled
+from segdex.ingest.kept import VERSION
 from segdex.schema.catalog import Catalog
 from segdex.schema.kinds import MODEL
 from segdex.schema.load import load as load_schema
 from segdex.schema.types import ValueType
 from segdex.store import snapshot
-from segdex.store.codec import ColumnForm, Decoder, Encoder, EventsForm, FamilyForm, Form, KeysForm, joined
-from segdex.store.container import Natural, Reader, Writer
+from segdex.store.codec import (
+    ColumnForm,
+    Decoder,
+    DimensionForm,
+    Encoder,
+    EventsForm,
+    FamilyForm,
+    Form,
+    KeysForm,
+    joined,
+)
+from segdex.store.container import Identity, Natural, Reader, Writer
+from segdex.store.lock import Lock
 from segdex.store.os import OperatingSystem
 from segdex.values.column import MISSING, Column
 from segdex.values.family import Family
@@ -30,6 +44,8 @@ from segdex.values.lazy import Lazy
 
 SCHEMA = "schema"
 DESCRIPTION = "description"
+MORE = "live"
+"""The section of what else is to be known of an index, see `segdex.live.kept`."""
 
 
 class Description(Form, frozen=True):
@@ -39,6 +55,8 @@ class Description(Form, frozen=True):
         predicates: name, label and category of each set; the set is section ``predicates/N``, N being its position.
         ranks: the names of columns that have sections ``ranks/NAME/…``.
         order: the names by which customers were numbered; none: by their keys.
+        lookups: those that fields of streams come through.
+        hidden: columns of customers that no rule can name.
     """
 
     as_of: int
@@ -51,6 +69,9 @@ class Description(Form, frozen=True):
     fitted: dict[str, tuple[int | float, ...]]
     customers: Natural
     order: tuple[str, ...] = ()
+    lookups: dict[str, DimensionForm] = msgspec.field(default_factory=dict)
+    hidden: dict[str, ColumnForm] = msgspec.field(default_factory=dict)
+    graves: dict[str, EventsForm] = msgspec.field(default_factory=dict)
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -60,25 +81,50 @@ _decoder = msgspec.msgpack.Decoder(Description)
 # --- saving ------------------------------------------------------------------------------------------------------
 
 
-def save(generation: Generation, folder: Path, system: OperatingSystem | None = None, since: int | None = None) -> int:
-    """Write *generation* as the next one of the index in *folder*, all or nothing, and return its number.
+def save(
+    generation: Generation,
+    folder: Path,
+    system: OperatingSystem | None = None,
+    since: int | None = None,
+    more: bytes = b"",
+    lock: Lock | None = None,
+    last_sequence: int | None = None,
+    keep: Literal[1, 2] = 2,
+) -> Identity:
+    """Write *generation* as the next one of the index in *folder*, all or nothing, and return what it is there.
 
-    That is its own, or a greater one where the folder has one of this number already: numbers never go back. Where it
-    was made of the one that the folder had, *since* is the number of that one.
+    Its number is its own, or a greater one where the folder has one of this number already: numbers never go back.
+
+    Args:
+        generation: what is written.
+        folder: the index.
+        system: the door to the operating system.
+        since: where it was made of the one that the folder had, the number of that one.
+        more: what else is to be known of the index, kept as it is.
+        lock: of the folder, where the caller holds it.
+        last_sequence: the last record of the folder's journal that it holds.
+        keep: how many generations stay.
 
     Raises:
         ArgumentError: the folder holds something else.
         LockedError: another writer is at work, or has been since.
         StorageError: the operating system refused; what was there before still is.
     """
-    fill, least = partial(_write, generation), generation.number
-    return snapshot.commit(folder, fill, system or OperatingSystem(), least=least, since=since).generation
+
+    def fill(writer: Writer) -> None:
+        _write(generation, writer)
+        if more:
+            writer.add_bytes(MORE, more)
+
+    return snapshot.commit(
+        folder, fill, system or OperatingSystem(), last_sequence, generation.number, since, lock, keep
+    )
 
 
 def _write(generation: Generation, writer: Writer) -> None:
     encoder = Encoder(writer)
     writer.add_bytes(SCHEMA, msgspec.json.encode(generation.catalog.schema))
-    keys = encoder.keys("keys", generation.keys)
+    keys = encoder.keys("keys", settled(generation.keys))
     writer.add_array("universe", generation.universe.words)
     for number, members in enumerate(generation.predicates.values()):
         writer.add_array(f"predicates/{number}", members.words)
@@ -100,6 +146,9 @@ def _write(generation: Generation, writer: Writer) -> None:
         fitted=dict(generation.fitted),
         customers=generation.count,
         order=generation.order,
+        lookups={name: encoder.dimension(joined("lookups", name), held) for name, held in generation.lookups.items()},
+        hidden={name: encoder.column(joined("hidden", name), held) for name, held in generation.hidden.items()},
+        graves={name: encoder.events(joined("graves", name), held) for name, held in generation.graves.items()},
     )
     writer.add_bytes(DESCRIPTION, _encoder.encode(description))
 
@@ -112,8 +161,23 @@ def _write_values(encoder: Encoder, name: str, held: Values) -> ColumnForm | Fam
 # --- loading -----------------------------------------------------------------------------------------------------
 
 
-def load(folder: Path, system: OperatingSystem | None = None) -> Generation:
-    """The current generation of the index in *folder*. Keys, columns, events and sets are checked when first used.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Opened:
+    """What a folder holds.
+
+    Attributes:
+        generation: the current one. Keys, columns, events and sets are checked when first used.
+        identity: what its file is; None: it is in no file.
+        more: what else is to be known of the index; empty where nothing is.
+    """
+
+    generation: Generation
+    identity: Identity | None
+    more: bytes
+
+
+def opened(folder: Path, system: OperatingSystem | None = None) -> Opened:
+    """The current generation of the index in *folder*.
 
     Raises:
         ArgumentError: the folder is no index.
@@ -121,7 +185,14 @@ def load(folder: Path, system: OperatingSystem | None = None) -> Generation:
         VersionError: a file was written by a newer version.
         StorageError: the operating system refused.
     """
-    return decode(snapshot.open_current(folder, system or OperatingSystem()))
+    reader = snapshot.open_current(folder, system or OperatingSystem())
+    more = bytes(reader.section(MORE)) if MORE in reader else b""
+    return Opened(decode(reader), reader.identity, more)
+
+
+def load(folder: Path, system: OperatingSystem | None = None) -> Generation:
+    """The current generation of the index in *folder*, see `opened`."""
+    return opened(folder, system).generation
 
 
 def decode(reader: Reader) -> Generation:
@@ -161,6 +232,21 @@ def decode(reader: Reader) -> Generation:
         ranks=Lazy({name: partial(_ranks, reader, name, held) for name in description.ranks}),
         fitted=description.fitted,
         order=description.order,
+        lookups=Lazy(
+            {
+                name: partial(decoder.dimension, joined("lookups", name), form)
+                for name, form in description.lookups.items()
+            }
+        ),
+        hidden=Lazy(
+            {
+                name: partial(decoder.column, joined("hidden", name), form, count)
+                for name, form in description.hidden.items()
+            }
+        ),
+        graves=Lazy(
+            {name: partial(decoder.events, joined("graves", name), form) for name, form in description.graves.items()}
+        ),
     )
 
 
@@ -187,7 +273,7 @@ def verify(folder: Path, system: OperatingSystem | None = None) -> Iterator[Segd
     except CorruptError as error:
         damaged = True
         yield error
-    for held in (generation.values, generation.predicates, generation.ranks):
+    for held in (generation.values, generation.predicates, generation.ranks, generation.hidden):
         for problem in _faults(held):
             damaged = True
             yield problem
@@ -196,13 +282,21 @@ def verify(folder: Path, system: OperatingSystem | None = None) -> Iterator[Segd
             check_order(ranks)
         except CorruptError as error:
             yield error.at(f"ranks of {name!r}")
-    for name in generation.events:
-        try:
-            fields = generation.events[name].fields
-        except CorruptError as error:
-            yield error
-        else:
-            yield from _faults(fields)
+    for streams, name in [(held, name) for held in (generation.events, generation.graves) for name in held]:
+        yield from _faults_within(streams, name, "fields")
+        yield from _faults_within(streams, name, "marks")
+    for name in generation.lookups:
+        yield from _faults_within(generation.lookups, name, "columns")
+
+
+def _faults_within(held: Mapping[str, object], name: str, part: str) -> Iterator[SegdexError]:
+    """As `_faults`, of the columns that are *part* of one value of *held*."""
+    try:
+        columns = getattr(held[name], part)
+    except CorruptError as error:
+        yield error
+    else:
+        yield from _faults(columns)
 
 
 def _faults(held: Mapping[Any, object]) -> Iterator[SegdexError]:
@@ -244,6 +338,9 @@ def _catalog(reader: Reader, description: Description) -> Catalog:
     strange = [name for name in description.order if name not in catalog.types]
     if strange:
         raise _unreadable(reader, DESCRIPTION, f"customers are ordered by {strange[0]!r}, which is not declared")
+    fault = _kept_fault(description, catalog)
+    if fault is not None:
+        raise _unreadable(reader, DESCRIPTION, fault)
     for stream, fields in catalog.fields.items():
         held = description.events.get(stream)
         if held is None or {name: form.type.kind for name, form in held.fields.items()} != {
@@ -268,6 +365,22 @@ def _fitted_fault(fitted: Mapping[str, tuple[int | float, ...]], catalog: Catalo
             return f"the edges of band {name!r} do not ascend"
         elif bands[name].edges is not None and len(edges) != len(bands[name].edges or ()):
             return f"band {name!r} has {len(edges)} edges, declared are {len(bands[name].edges or ())}"
+    return None
+
+
+def _kept_fault(description: Description, catalog: Catalog) -> str | None:
+    """What is wrong with that which is kept for rows that come later; None: nothing."""
+    lookups = catalog.schema.lookups
+    for name, form in description.lookups.items():
+        declared = lookups[name].fields if name in lookups else {}
+        for field, column in form.fields.items():
+            if field not in declared or column.type.kind != declared[field].type:
+                return f"field {field!r} of lookup {name!r} is not as the schema declares it"
+    expected = [] if catalog.schema.customers.version is None else [VERSION]
+    if list(description.hidden) != expected:
+        return f"hidden columns are {list(description.hidden)}, declared are {expected}"
+    if any(form.type.kind not in ("integer", "time") for form in description.hidden.values()):
+        return "versions that are neither integers nor times"
     return None
 
 

@@ -7,6 +7,7 @@ POSIX only: a folder must be open to `fsync`, and a rename must replace its targ
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import fcntl
@@ -73,12 +74,9 @@ class OperatingSystem:
 
     def read(self, path: Path, most: int) -> bytes | None:
         """The first *most* bytes of a small file; None where there is no such file."""
-        try:
-            descriptor = self.perform(os.open, path, _READING)
-        except (FileNotFoundError, NotADirectoryError):
+        descriptor = self._open_to_read(path)
+        if descriptor is None:
             return None
-        except OSError as error:
-            raise refused("open", path, error) from error
         try:
             self._measure(path, descriptor)
             data = b""
@@ -87,6 +85,33 @@ class OperatingSystem:
             return data
         finally:
             os.close(descriptor)
+
+    def tail(self, path: Path, start: int) -> bytes | None:
+        """The bytes of a file from *start* to its end as it is now; None where there is no such file.
+
+        A file that grows meanwhile is read to where it ended; nothing is read where it ends before *start*.
+        """
+        descriptor = self._open_to_read(path)
+        if descriptor is None:
+            return None
+        try:
+            end = self._measure(path, descriptor)
+            parts, at = [], start
+            while at < end and (more := self._call("read", path, os.pread, descriptor, end - at, at)):
+                parts.append(more)
+                at += len(more)
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+        finally:
+            os.close(descriptor)
+
+    def _open_to_read(self, path: Path) -> int | None:
+        """A descriptor, None where there is no such file."""
+        try:
+            return self.perform(os.open, path, _READING)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise refused("open", path, error) from error
 
     def _measure(self, path: Path, descriptor: int) -> int:
         """The length of an open file.
@@ -128,19 +153,29 @@ class OperatingSystem:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         return NewFile(path, self._call("create", path, os.open, path, flags, 0o666))
 
-    def write(self, file: NewFile, data: bytes | memoryview) -> None:
+    def append_to(self, path: Path) -> NewFile:
+        """Open a file that is there; what is written comes after its end."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        return NewFile(path, self._call("open", path, os.open, path, flags))
+
+    def write(self, file: NewFile, data: bytes | bytearray | memoryview) -> None:
         """Write all of *data* at the end of what was written."""
         rest = memoryview(data).cast("B") if len(data) else memoryview(b"")
         while len(rest):
             written = self._call("write", file.path, os.write, file.descriptor, rest[:_MOST_WRITTEN])
             rest = rest[written:]
 
+    def overwrite(self, file: NewFile, data: bytes) -> None:
+        """Write a few bytes at the start of a file, in one call."""
+        self._call("write", file.path, os.pwrite, file.descriptor, data, 0)
+
     def sync(self, file: NewFile) -> None:
         """Wait until what was written is on the disk."""
         self._call("sync", file.path, os.fsync, file.descriptor)
 
     def close(self, file: NewFile) -> None:
-        """Close the file."""
+        """Close the file; a lock on it is let go."""
+        _locked.discard(file.descriptor)
         self._call("close", file.path, os.close, file.descriptor)
 
     def rename(self, source: Path, target: Path) -> None:
@@ -176,6 +211,8 @@ class OperatingSystem:
     def lock(self, path: Path) -> NewFile:
         """Hold the lock file at *path*, made if need be, until it is closed or the process ends.
 
+        A forked child does not hold it, and does not keep it from ending with its parent.
+
         Raises:
             LockedError: another holds it.
         """
@@ -188,7 +225,23 @@ class OperatingSystem:
             if isinstance(error, BlockingIOError):
                 raise LockedError("another writer is at work on this index", place=str(path)) from None
             raise refused("lock", path, error) from error
+        _locked.add(file.descriptor)
         return file
+
+
+_locked: set[int] = set()
+"""Descriptors of locks. A lock lasts as long as any process has one: a forked child closes those it was born with."""
+
+
+def _let_go() -> None:
+    for descriptor in _locked:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    _locked.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def refused(doing: str, path: Path, error: OSError) -> StorageError:

@@ -7,117 +7,36 @@ in place. Readers write nothing and take no lock. Writers hold ``LOCK``, so that
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
-import re
-import secrets
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from segdex.errors import ArgumentError, CorruptError, LimitError, LockedError, SegdexError, StorageError, VersionError
-from segdex.store.container import Identity, Reader, Writer, checksum, hexed
+from segdex.store import journal
+from segdex.store.container import Identity, Reader, Writer
+from segdex.store.folder import (
+    CURRENT,
+    Pointer,
+    file_name,
+    generations,
+    journal_name,
+    journals,
+    pointer,
+    pointer_to_write,
+    replace,
+    sweep,
+)
+from segdex.store.lock import Lock
 from segdex.store.os import NewFile, OperatingSystem
 
-CURRENT = "CURRENT"
-LOCK = "LOCK"
-
-_GENERATION = re.compile(r"generation-(\d{8,18})\.segdex")
-_TEMPORARY = re.compile(r"(generation-\d{8,18}\.segdex|CURRENT)\.[0-9a-f]{16}\.tmp")
-_CURRENT = re.compile(
-    r"segdex index (?P<version>\d{1,9})\n"
-    r"store (?P<store>[0-9a-f]{32})\n"
-    r"generation (?P<generation>\d{1,18})\n"
-    r"length (?P<length>\d{1,18})\n"
-    r"contents (?P<seal>[0-9a-f]{16})\n"
-)
-_CURRENT_VERSION = 1
 _LARGEST_GENERATION = 10**18 - 1  # as many digits as a reader takes
-_MOST_CURRENT = 4096
 
 _log = logging.getLogger("segdex")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Pointer:
-    """What ``CURRENT`` says.
-
-    Attributes:
-        store: the index.
-        generation: the number of the current generation; its file is named after it.
-        length: of that file, in bytes.
-        seal: the checksum of that file's contents.
-    """
-
-    store: uuid.UUID
-    generation: int
-    length: int
-    seal: int
-
-    @property
-    def file(self) -> str:
-        """The name of the generation's file."""
-        return file_name(self.generation)
-
-    def to_bytes(self) -> bytes:
-        """The text of ``CURRENT``."""
-        text = (
-            f"segdex index {_CURRENT_VERSION}\nstore {self.store.hex}\ngeneration {self.generation}\n"
-            f"length {self.length}\ncontents {hexed(self.seal)}\n"
-        ).encode()
-        return text + f"checksum {hexed(checksum(text))}\n".encode()
-
-
-def file_name(generation: int) -> str:
-    """The name of a generation's file.
-
-    >>> file_name(1)
-    'generation-00000001.segdex'
-    """
-    return f"generation-{generation:08d}.segdex"
-
-
 # --- reading -----------------------------------------------------------------------------------------------------
-
-
-def pointer(folder: Path, system: OperatingSystem) -> Pointer:
-    """What ``CURRENT`` of an index folder says.
-
-    Raises:
-        ArgumentError: the folder is not there, or is no index.
-        CorruptError: ``CURRENT`` is damaged, or missing where there are generations.
-        VersionError: it was written by a newer version.
-    """
-    path = folder / CURRENT
-    data = system.read(path, _MOST_CURRENT + 1)
-    if data is None:
-        raise _not_an_index(folder, system)
-    body, separator, last = data.rpartition(b"checksum ")
-    if not separator or last != f"{hexed(checksum(body))}\n".encode():
-        expected = f"checksum {hexed(checksum(body))}" if separator else "a line with a checksum at the end"
-        raise CorruptError("wrong checksum", place=str(path), found=repr(last[:40]), allowed=expected)
-    match = _CURRENT.fullmatch(body.decode("ascii", "replace"))
-    version = re.match(rb"segdex index (\d{1,9})\n", body)
-    if version and int(version[1]) > _CURRENT_VERSION:
-        found, allowed = version[1].decode(), str(_CURRENT_VERSION)
-        raise VersionError("written by a newer version of segdex", place=str(path), found=found, allowed=allowed)
-    if match is None:
-        raise CorruptError("unreadable", place=str(path), found=repr(body[:60]))
-    store = uuid.UUID(hex=match["store"])
-    return Pointer(store, int(match["generation"]), int(match["length"]), int(match["seal"], 16))
-
-
-def _not_an_index(folder: Path, system: OperatingSystem) -> SegdexError:
-    """The error for a folder without ``CURRENT``."""
-    place = str(folder)
-    if not system.exists(folder):
-        return ArgumentError("there is no such folder", place=place, hint="segdex.build(…, out=…) makes one")
-    if not system.is_folder(folder):
-        return ArgumentError("this is a file, not the folder of an index", place=place)
-    if any(_GENERATION.fullmatch(name) for name in system.names(folder)):
-        problem = "the index has no file CURRENT: its first save never ended, or the file was removed"
-        return CorruptError(problem, place=place, hint="save the index again")
-    return ArgumentError("this is not the folder of an index", place=place, hint="it has no file CURRENT")
 
 
 def open_current(folder: Path, system: OperatingSystem) -> Reader:
@@ -155,14 +74,8 @@ def _open(folder: Path, found: Pointer, system: OperatingSystem) -> Reader:
     return reader
 
 
-def generations(folder: Path, system: OperatingSystem) -> list[int]:
-    """The numbers of the generation files in a folder, ascending."""
-    matches = (_GENERATION.fullmatch(name) for name in system.names(folder))
-    return sorted(int(match[1]) for match in matches if match and file_name(int(match[1])) == match[0])
-
-
 def verify(folder: Path, system: OperatingSystem) -> Iterator[SegdexError]:
-    """Read every byte of all generations there and yield what is wrong; nothing where all is well.
+    """Read every byte of all generations and journals there and yield what is wrong; nothing where all is well.
 
     Raises:
         ArgumentError: the folder is not there, or is no index.
@@ -180,6 +93,8 @@ def verify(folder: Path, system: OperatingSystem) -> Iterator[SegdexError]:
             yield from reader.verify()
         except (CorruptError, VersionError, StorageError) as error:
             yield error
+        else:
+            yield from journal.verify(folder, reader.identity, system)
 
 
 # --- writing -----------------------------------------------------------------------------------------------------
@@ -189,83 +104,135 @@ def commit(
     folder: Path,
     fill: Callable[[Writer], None],
     system: OperatingSystem,
-    last_sequence: int = 0,
+    last_sequence: int | None = None,
     least: int = 1,
     since: int | None = None,
+    lock: Lock | None = None,
+    keep: Literal[1, 2] = 2,
 ) -> Identity:
     """Write the next generation of an index, the first where the folder is empty or missing.
+
+    Its journal is the one of its number, and is empty. Whoever has the journal of the generation before open must write
+    nothing more into it, from the moment that *fill* is called.
 
     Args:
         folder: the index; made where it is missing.
         fill: adds the sections. It must not write into the folder itself.
-        last_sequence: the last batch of the journal that the generation holds.
+        last_sequence: the last batch that the generation holds, of the journal of the one before, or that one's own.
+            None: it holds none of them, and replaces them all; numbers go on from the last one all the same.
         least: the generation has this number or a greater one.
         since: where given, the generation that this one follows: it must still be the current one.
+        lock: of this folder, where the caller holds it.
+        keep: how many generations stay, this one included, each with its journal: 2, or 1 so that nothing remains of
+            what was erased.
 
     Raises:
         ArgumentError: the folder holds other files and is no index.
         CorruptError: the index there is damaged: it is not written over.
         LimitError: a file there has the greatest number that a generation may have.
-        LockedError: another writer is at work, or has been since generation *since*.
+        LockedError: another writer is at work, or has been since generation *since*, or has accepted batches after
+            *last_sequence*.
         StorageError: the operating system refused; the older generation is still the current one, except where
-            only the last ``fsync`` failed: then either is.
+            only the last ``fsync`` failed: then either is. With *keep* 1 also where an older file could not be removed.
     """
+    if lock is not None:
+        lock.check()
+        if lock.folder != folder:
+            raise ArgumentError("this is the lock of another folder", found=str(lock.folder), allowed=str(folder))
+        return _commit(folder, fill, system, last_sequence, least, since, keep)
     if system.exists(folder) and not system.is_folder(folder):
         raise ArgumentError("this is a file; an index is a folder", place=str(folder))
     system.make_folder(folder)
-    _ours(folder, system)  # before LOCK is made there
-    lock = system.lock(folder / LOCK)
+    pointer_to_write(folder, system)  # before LOCK is made there
+    with Lock.take(folder, system):
+        return _commit(folder, fill, system, last_sequence, least, since, keep)
+
+
+def _commit(
+    folder: Path,
+    fill: Callable[[Writer], None],
+    system: OperatingSystem,
+    last_sequence: int | None,
+    least: int,
+    since: int | None,
+    keep: Literal[1, 2],
+) -> Identity:
+    before = pointer_to_write(folder, system)
+    if since is not None and (before is None or before.generation != since):
+        raise LockedError(
+            "another writer saved this index since it was opened", place=str(folder),
+            found="no generation" if before is None else f"generation {before.generation}",
+            allowed=f"generation {since}", hint="open it again and change that, or save into another folder",
+        )  # fmt: skip
+    sequence = _sequence(folder, before, system, last_sequence, since is not None)
+    sweep(folder, system)
+    number = _next(folder, before, least, system)
+    identity = Identity(before.store if before else uuid.uuid4(), number, sequence)
+    made = _write_generation(folder, identity, fill, system)
     try:
-        before = _ours(folder, system)
-        if since is not None and (before is None or before.generation != since):
-            raise LockedError(
-                "another writer saved this index since it was opened", place=str(folder),
-                found="no generation" if before is None else f"generation {before.generation}",
-                allowed=f"generation {since}", hint="open it again and change that, or save into another folder",
-            )  # fmt: skip
-        _sweep(folder, system)
-        number = _next(folder, before, least, system)
-        identity = Identity(before.store if before else uuid.uuid4(), number, last_sequence)
-        made = _write_generation(folder, identity, fill, system)
-        try:
-            _replace(folder / CURRENT, system, lambda file: system.write(file, made.to_bytes()))
-        except SegdexError:
-            _withdraw(folder, made, system)
-            raise
-        _prune(folder, {made, before}, system)
-        return identity
-    finally:
-        system.close(lock)
+        replace(folder / CURRENT, system, lambda file: system.write(file, made.to_bytes()))
+    except SegdexError:
+        _withdraw(folder, made, system)
+        raise
+    _prune(folder, {made, before} if keep > 1 else {made}, system, strict=keep == 1)
+    return identity
 
 
-def _ours(folder: Path, system: OperatingSystem) -> Pointer | None:
-    """What ``CURRENT`` says, None where there is none yet; refuses a folder with anything else in it."""
-    names = system.names(folder)  # listed once: another writer may be making the index at this moment
-    if CURRENT in names:
-        return pointer(folder, system)
-    for name in names:
-        if name != LOCK and not _GENERATION.fullmatch(name) and not _TEMPORARY.fullmatch(name):
-            problem = "the folder is not empty and is no index"
-            raise ArgumentError(problem, place=str(folder), found=repr(name), hint="give an empty or a new folder")
-    return None
+def forget_older(folder: Path, system: OperatingSystem, lock: Lock) -> None:
+    """Remove every generation but the current one, and their journals.
+
+    A commit with *keep* 1 does this too; one that was cut short after the new generation became current has left the
+    older ones, and they hold what was to be erased.
+
+    Raises:
+        LockedError: the lock is not held here.
+        CorruptError: ``CURRENT``, or the file that it names, is damaged: then the older ones stay.
+        StorageError: the operating system refused; some may still be there.
+    """
+    lock.check()
+    current = pointer(folder, system)
+    _open(folder, current, system)
+    _prune(folder, {current}, system, strict=True)
+
+
+def _sequence(
+    folder: Path, before: Pointer | None, system: OperatingSystem, last_sequence: int | None, follows: bool
+) -> int:
+    """The last batch that the new generation holds, or that it replaces.
+
+    Raises:
+        LockedError: the new generation is made of the one before, and lacks batches that were accepted since.
+    """
+    replaced = not follows and last_sequence is None
+    held = accepted = 0
+    if before is not None:
+        identity = None
+        with contextlib.suppress(CorruptError, VersionError):  # a damaged generation may be replaced
+            identity = _open(folder, before, system).identity
+        if identity is not None:
+            held = accepted = identity.last_sequence
+            with contextlib.suppress(*(CorruptError, VersionError) if replaced else ()):
+                accepted = journal.last_sequence(folder, identity, system)
+    known = last_sequence if last_sequence is not None else accepted if replaced else held
+    if known < accepted:
+        raise LockedError(
+            "another writer changed this index since it was opened", place=str(folder),
+            found=f"batch {accepted}", allowed=f"batch {known}",
+            hint="open it again and change that, or save into another folder",
+        )  # fmt: skip
+    return known
 
 
 def _next(folder: Path, before: Pointer | None, least: int, system: OperatingSystem) -> int:
-    """The number of the next generation: greater than those of all files that are there."""
-    last = max([before.generation if before else 0, *generations(folder, system), least - 1])
+    """The number of the next generation: greater than those of all generations and journals that are there."""
+    there = [*generations(folder, system), *journals(folder, system)]
+    last = max([before.generation if before else 0, *there, least - 1])
     if last >= _LARGEST_GENERATION:
         raise LimitError(
             "no number is left for the next generation", place=str(folder / file_name(last)),
             hint="remove this file if no index needs it, or save into another folder",
         )  # fmt: skip
     return last + 1
-
-
-def _sweep(folder: Path, system: OperatingSystem) -> None:
-    """Remove what writers left that were killed; the lock says that none is alive."""
-    for name in system.names(folder):
-        if _TEMPORARY.fullmatch(name):
-            system.remove(folder / name)
 
 
 def _write_generation(
@@ -279,26 +246,8 @@ def _write_generation(
         writer.finish()
         writers.append(writer)
 
-    _replace(folder / file_name(identity.generation), system, write)
+    replace(folder / file_name(identity.generation), system, write)
     return Pointer(identity.store, identity.generation, writers[0].size, writers[0].seal)
-
-
-def _replace(target: Path, system: OperatingSystem, write: Callable[[NewFile], None]) -> None:
-    """Give *target* new bytes in one step that a crash cannot halve."""
-    temporary = target.with_name(f"{target.name}.{secrets.token_hex(8)}.tmp")
-    file = system.create(temporary)
-    try:
-        try:
-            write(file)
-            system.sync(file)
-        finally:
-            system.close(file)
-        system.rename(temporary, target)
-    except BaseException:
-        with contextlib.suppress(StorageError):
-            system.remove(temporary)
-        raise
-    system.sync_folder(target.parent)
 
 
 def _withdraw(folder: Path, made: Pointer, system: OperatingSystem) -> None:
@@ -308,12 +257,21 @@ def _withdraw(folder: Path, made: Pointer, system: OperatingSystem) -> None:
             system.remove(folder / made.file)
 
 
-def _prune(folder: Path, kept: set[Pointer | None], system: OperatingSystem) -> None:
-    """Remove older generations. What cannot be removed now is left to the next writer: the commit stands."""
+def _prune(folder: Path, kept: set[Pointer | None], system: OperatingSystem, strict: bool) -> None:
+    """Remove older generations and their journals.
+
+    What cannot be removed now is left to the next writer, and the commit stands; where *strict*, that is an error, and
+    what was removed stays so whatever happens.
+    """
     numbers = {each.generation for each in kept if each}
-    for number in generations(folder, system):
-        if number not in numbers:
-            try:
-                system.remove(folder / file_name(number))
-            except StorageError as error:
-                _log.warning("an old generation stays for now: %s", error)
+    old = [file_name(number) for number in generations(folder, system) if number not in numbers]
+    old += [journal_name(number) for number in journals(folder, system) if number not in numbers]
+    for name in old:
+        try:
+            system.remove(folder / name)
+        except StorageError as error:
+            if strict:
+                raise
+            _log.warning("an old generation stays for now: %s", error)
+    if strict:
+        system.sync_folder(folder)

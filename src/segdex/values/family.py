@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from segdex.values.column import Column, Data, Mask, missing_of
+from segdex.values.column import MISSING, Codes, Column, Data, Mask, missing_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,3 +75,38 @@ class Family:
         if self.among is not None:
             data[~self.among[customers]] = missing_of(data.dtype)
         return data
+
+
+def sparse(
+    codes: Codes,
+    customers: npt.NDArray[np.uint32],
+    column: Column,
+    categories: pa.LargeStringArray,
+    rest: int | float,
+    among: Mask | None = None,
+    rests: Data | None = None,
+) -> Family:
+    """The pairs that differ from what their customers have without one, as a family.
+
+    Pairs come by category, then by customer; *rest*, *among* and *rests* are those of `Family`.
+    """
+    if rests is not None:
+        without = rests[customers]
+        says = (column.data != without) & (column.known | (without == without))
+    elif rest == MISSING or rest != rest:
+        says = column.known
+    else:
+        says = column.data != rest
+        if among is not None:
+            outside = ~among[customers]
+            says[outside] = column.known[outside]
+    if not says.all():
+        codes, customers = codes[says], customers[says]
+        column = dataclasses.replace(column, data=column.data[says])
+    offsets = np.searchsorted(codes, np.arange(len(categories) + 1))
+    return Family(categories, offsets, customers, column, rest, among, rests)
+
+
+def codes_of(family: Family) -> Codes:
+    """The category of each pair, shape (pairs,), ascending."""
+    return np.repeat(np.arange(len(family.categories), dtype=np.int32), np.diff(family.offsets))

@@ -1,0 +1,233 @@
+"""Whoever changes an index: one action after another, each written before it is seen."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Literal
+
+import msgspec
+import pyarrow as pa
+
+from segdex.errors import StorageError
+from segdex.generation import Generation, alone
+from segdex.ingest.accepted import to_bytes as tables_to_bytes
+from segdex.live import declare, kept, records
+from segdex.live.changes import Changes, changes_of, replayed
+from segdex.live.erase import erased
+from segdex.live.feed import Feed
+from segdex.live.fold import refolded, reordered
+from segdex.live.loaded import action_of
+from segdex.live.perform import batch_of, later, performed
+from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
+from segdex.live.rows import MANY_RUNS, TOO_MANY_RUNS, Joined, joined, with_joined
+from segdex.live.state import State, started
+from segdex.live.writer import Writer
+from segdex.load import Loaded, read_into
+from segdex.query.answers import Answers
+from segdex.schema import model
+from segdex.schema.catalog import Catalog
+from segdex.store.generations import Opened
+
+MOST_JOURNAL = 1 << 30
+"""Bytes of a journal that are folded into a snapshot by themselves: whoever opens the index does them again."""
+MOST_CHANGED = 0.25
+"""Of so large a part of all customers the changes are folded in by themselves; of few customers never."""
+FEW = 1 << 18
+
+_log = logging.getLogger("segdex")
+
+
+class Changer:
+    """An index that changes. Not safe from several threads: its index holds a lock.
+
+    Attributes:
+        state: where it stands.
+        feed: what changed.
+    """
+
+    def __init__(
+        self, opened: Opened, answers: Answers, publish: Callable[[State], None], writer: Writer | None = None
+    ) -> None:
+        place = f"generation {opened.generation.number}, section 'live'"
+        offsets, gone, self.feed = kept.from_bytes(opened.more, opened.generation.number, place)
+        self.state = started(answers, offsets, gone)
+        self.writer = writer
+        self._publish = publish
+        self._pool: ThreadPoolExecutor | None = None
+        self._joining: Future[Joined | None] | None = None
+        self._of: Generation | None = None  # the base whose runs are being joined
+
+    # --- what was written ----------------------------------------------------------------------------------------
+
+    def replay(self, found: Sequence[tuple[int, bytes]], place: str) -> None:
+        """Do again what the journal says; it is seen when it is published.
+
+        Raises:
+            CorruptError: a record is none.
+        """
+        state, feed = self.state, self.feed
+        for sequence, payload in found:
+            record = records.from_bytes(payload, f"{place}, record {sequence}")
+            state, _, _ = performed(state, record.action)
+            feed = feed.with_entry(record.entry)
+        self.state, self.feed = state, feed
+
+    # --- what is asked for -----------------------------------------------------------------------------------------
+
+    def apply(
+        self, tables: Any, source: str | None, offset: int | None, as_of: int | None,
+        on_error: Literal["raise", "skip"],
+    ) -> Changes:  # fmt: skip
+        """See `segdex.index.Index.apply`."""
+        state = self.state
+        if as_of is not None:
+            later(state, as_of)
+        last = None if source is None else state.offsets.get(source)
+        if last is not None and offset is not None and offset <= last:
+            return replayed(state.version.number, state.version.as_of)
+        batch = batch_of(state, tables, on_error)
+        action = Apply(b"" if self.writer is None else tables_to_bytes(batch.tables), source, offset, as_of)
+        entry = self._do(action, batch)
+        return changes_of(entry, self.state.version.keys, batch.report)
+
+    def advance(self, as_of: int) -> Changes:
+        """See `segdex.index.Index.advance`."""
+        later(self.state, as_of)
+        return self._told(self._do(Advance(as_of)))
+
+    def define(self, name: Any, segment: model.Segment, replace: bool) -> Changes:
+        """See `segdex.index.Index.define`."""
+        return self._declare(declare.with_segment(self.state.catalog, name, segment, replace))
+
+    def drop(self, name: Any) -> Changes:
+        """See `segdex.index.Index.drop`."""
+        return self._declare(declare.without(self.state.catalog, name))
+
+    def rename(self, was: Any, name: Any) -> Changes:
+        """See `segdex.index.Index.rename`."""
+        return self._declare(declare.with_name(self.state.catalog, was, name), was, name)
+
+    def alter(self, catalog: Catalog) -> Changes:
+        """See `segdex.index.Index.alter`."""
+        return self._declare(declare.altered(self.state.catalog, catalog))
+
+    def _declare(self, catalog: Catalog, was: str | None = None, name: str | None = None) -> Changes:
+        return self._told(self._do(Declare(msgspec.json.encode(catalog.schema), was, name)))
+
+    def load(self, name: Any, data: Any) -> Loaded:
+        """See `segdex.index.Index.load`."""
+        answers = self.state.answers
+        reading = read_into(answers.folded.generation, name, data)
+        entry = self._do(action_of(reading))
+        return dataclasses.replace(reading.loaded, generation=entry.generation)
+
+    def changes(self, since: int) -> Iterator[Changes]:
+        """See `segdex.index.Index.changes`."""
+        keys = self.state.version.keys
+        return (changes_of(entry, keys) for entry in self.feed.after(since))
+
+    def refolded(self) -> Generation:
+        """All of the state as a base."""
+        return refolded(self.state)
+
+    def readmit(self, keys: pa.Array) -> Changes:
+        """See `segdex.index.Index.readmit`."""
+        hashes = self.state.erased.hashes & set(self.state.erased.hashed(keys))
+        entry = self._do(Readmit(tuple(sorted(hashes))))
+        return changes_of(entry, self.state.version.keys, found=len(hashes))
+
+    def erase(self, keys: pa.Array) -> Changes:
+        """See `segdex.index.Index.erase`."""
+        state, moves, found = erased(self.state, keys)
+        entry = entry_of(state.version.number, state.version.as_of, moves, erased=found)
+        feed = self.feed.with_entry(entry)
+        if self.writer is not None:
+            state = self._folded(state, feed, keep=1)
+        self._put(state, feed)
+        return changes_of(entry, state.version.keys, found=found)
+
+    def compact(self, progress: Callable[[str, int, int], None] | None = None) -> None:
+        """See `segdex.index.Index.compact`."""
+        base, places = reordered(self.state, progress)
+        feed = self.feed.renumbered(places)
+        self._put(self._based(self.state, base, feed, keep=2), feed)
+
+    def fold(self, progress: Callable[[str, int, int], None] | None = None) -> None:
+        """Fold what has changed into a new base with the same dense ids."""
+        self._put(self._folded(self.state, self.feed, 2, progress), self.feed)
+
+    def more(self) -> bytes:
+        """What a snapshot keeps beside the generation."""
+        return kept.to_bytes(dict(self.state.offsets), self.state.erased, self.feed)
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _do(self, action: Any, batch: Any = None) -> Entry:
+        """Do it, write it, and let it be seen."""
+        state, moves, redefined = performed(self.state, action, batch)
+        entry = entry_of(state.version.number, state.version.as_of, moves, redefined)
+        if self.writer is not None:
+            self.writer.accept(records.to_bytes(Record(action, entry)))
+        self._put(state, self.feed.with_entry(entry))
+        self._fold_if_large()
+        self._tidy()
+        return entry
+
+    def _tidy(self) -> None:
+        """Put what was joined aside in place, and have the next runs joined, while others are at work."""
+        if self._joining is not None and (self._joining.done() or self._many() > TOO_MANY_RUNS):
+            made, self._joining = self._joining.result(), None
+            if made is not None and self.state.rows is not None and self._of is self.state.base:
+                self.state = dataclasses.replace(self.state, rows=with_joined(self.state.rows, made))
+        if self._joining is None and self._many() > MANY_RUNS and self.state.rows is not None:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(1, thread_name_prefix="segdex-live")
+            self._of, self._joining = self.state.base, self._pool.submit(joined, self.state.rows.runs)
+
+    def _many(self) -> int:
+        return 0 if self.state.rows is None else len(self.state.rows.runs)
+
+    def close(self) -> None:
+        """Let go of the folder, and of what is being done aside."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        if self.writer is not None:
+            self.writer.close()
+
+    def _put(self, state: State, feed: Feed) -> None:
+        self.state, self.feed = state, feed
+        self._publish(state)
+
+    def _told(self, entry: Entry) -> Changes:
+        return changes_of(entry, self.state.version.keys)
+
+    def _fold_if_large(self) -> None:
+        """Fold the journal in where it, or what has changed, is large.
+
+        What has just been accepted stays so where that fails: the next call says why it cannot go on.
+        """
+        version = self.state.version
+        changed = 0 if version.delta is None else len(version.delta.ids)
+        long = self.writer is not None and self.writer.journal_bytes > MOST_JOURNAL
+        if long or changed > max(FEW, MOST_CHANGED * version.base.count):
+            try:
+                self.fold()
+            except StorageError as error:
+                _log.warning("the journal is not folded in: %s", error)
+
+    def _folded(
+        self, state: State, feed: Feed, keep: Literal[1, 2], progress: Callable[[str, int, int], None] | None = None
+    ) -> State:
+        return self._based(state, refolded(state, progress), feed, keep)
+
+    def _based(self, state: State, base: Generation, feed: Feed, keep: Literal[1, 2]) -> State:
+        """*state* on a new base that holds all of it, written where there is a folder."""
+        if self.writer is None:
+            return state.next(dataclasses.replace(alone(base), number=state.version.number), None)
+        # Its number is that of its file, which may be greater: it is what whoever opens the folder goes on from.
+        return state.next(
+            alone(self.writer.fold(base, kept.to_bytes(dict(state.offsets), state.erased, feed), keep)), None
+        )

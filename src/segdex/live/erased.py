@@ -1,0 +1,51 @@
+"""Whom an index must not know: of each erased customer a salted hash of the key, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import secrets
+
+import numpy as np
+import pyarrow as pa
+
+from segdex.values.column import Mask
+
+SALT_BYTES = 16
+HASH_BYTES = 16
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Erased:
+    """The erased customers of one index.
+
+    Attributes:
+        salt: 16 random bytes, without which a hash says nothing about a key.
+        hashes: BLAKE2b of the key as text (7 and ``'7'`` are one key), keyed with the salt, 16 bytes each.
+    """
+
+    salt: bytes = dataclasses.field(default_factory=lambda: secrets.token_bytes(SALT_BYTES))
+    hashes: frozenset[bytes] = frozenset()
+
+    def hashed(self, keys: pa.Array) -> list[bytes]:
+        """The hash of each key; null has none: empty."""
+        texts = keys.cast(pa.large_string()).to_pylist()
+        return [b"" if text is None else self._hash(text) for text in texts]
+
+    def _hash(self, text: str) -> bytes:
+        return hashlib.blake2b(text.encode(), digest_size=HASH_BYTES, key=self.salt).digest()
+
+    def among(self, keys: pa.Array) -> Mask:
+        """Which of *keys* are those of erased customers."""
+        if not self.hashes:
+            return np.zeros(len(keys), np.bool_)
+        return np.array([each in self.hashes for each in self.hashed(keys)], np.bool_)
+
+    def with_keys(self, keys: pa.Array) -> Erased:
+        """These, and the customers with *keys*."""
+        return dataclasses.replace(self, hashes=self.hashes | (set(self.hashed(keys)) - {b""}))
+
+    def without_keys(self, keys: pa.Array) -> tuple[Erased, int]:
+        """These but for the customers with *keys*, and how many of them were there."""
+        found = self.hashes & set(self.hashed(keys))
+        return dataclasses.replace(self, hashes=self.hashes - found), len(found)

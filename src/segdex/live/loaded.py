@@ -1,0 +1,77 @@
+"""Segments and labels that were made elsewhere, as records of the journal and into the next state."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from segdex.bitmap import predicate as hot
+from segdex.bitmap import roaring
+from segdex.derive import changed
+from segdex.errors import CorruptError
+from segdex.ingest.columns import pick
+from segdex.live.advance import Found, rebased
+from segdex.live.records import Load
+from segdex.live.state import Moves, State
+from segdex.load import Reading
+from segdex.schema.labels import LABEL, SCORE, score_name
+from segdex.schema.load import load
+from segdex.values.arrow import to_arrow
+from segdex.values.column import Column, texts
+
+
+def action_of(reading: Reading) -> Load:
+    """What is written of something to be loaded."""
+    schema, name = msgspec.json.encode(reading.catalog.schema), reading.loaded.name
+    if reading.sets:
+        return Load(schema, name, members=roaring.to_bitmap(reading.sets[name]).serialize())
+    ids = np.flatnonzero(reading.columns[name].known).astype(np.uint32)
+    arrays = [pa.array(ids), *(to_arrow(column, ids) for column in reading.columns.values())]
+    batch = pa.record_batch(arrays, names=["id", *reading.columns])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return Load(schema, name, table=sink.getvalue().to_pybytes())
+
+
+def loaded(state: State, action: Load) -> tuple[State, Moves, tuple[str, ...]]:
+    """The state in which a segment or label is what was loaded."""
+    catalog = load(msgspec.json.decode(action.schema, type=dict), stored=True)
+    catalog = dataclasses.replace(catalog, base=state.catalog.base)
+    count, of_base = state.version.count, state.base.count
+    if action.members is not None:
+        members = roaring.from_bytes(action.members, count)
+        mask = hot.to_mask(members, count)
+        base = changed(state.base, catalog, {}, {action.name: hot.from_mask(mask[:of_base])})
+        return *rebased(state, base, Found(sets={action.name: mask})), ()
+    columns = _columns(action, count)
+    base = changed(state.base, catalog, {name: column.slice(0, of_base) for name, column in columns.items()}, {})
+    return *rebased(state, base, Found(columns=columns)), ()
+
+
+def _columns(action: Load, count: int) -> dict[str, Column]:
+    """The label, and its score where there is one, of *count* dense ids."""
+    try:
+        table = pa.ipc.open_stream(action.table).read_all()
+        ids, labels, *scores = (table.column(at).combine_chunks() for at in range(table.num_columns))
+        places = np.asarray(ids).astype(np.int64)
+    except (pa.ArrowException, ValueError) as error:
+        raise CorruptError("a label that was loaded is unreadable", found=type(error).__name__) from None
+    if len(places) and int(places.max()) >= count:
+        raise CorruptError("a label that was loaded has other customers", found=str(places.max()), allowed=str(count))
+    coded = labels.cast(pa.large_string()).dictionary_encode()
+    strings = coded.dictionary.to_pylist()
+    order = sorted(range(len(strings)), key=lambda at: strings[at].encode())
+    ranks = np.empty(len(strings), np.int32)
+    ranks[order] = np.arange(len(strings))
+    codes = np.full(count, -1, np.int32)
+    codes[places] = ranks[np.asarray(coded.indices)] if len(strings) else -1
+    made = {action.name: pick(Column(LABEL, codes, texts([strings[at] for at in order])), np.arange(count))}
+    if scores:
+        data = np.full(count, np.nan)
+        data[places] = np.asarray(scores[0].cast(pa.float64()).fill_null(np.nan))
+        made[score_name(action.name)] = Column(SCORE, data)
+    return made

@@ -1,0 +1,135 @@
+"""What a writer did, as bytes: the records of the journal.
+
+A record says what was asked for, so that whoever reads it can do the same, and what came of it: who entered and left
+the tracked segments. Both are written at once, before anybody sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+
+from segdex.errors import CorruptError
+from segdex.live.state import Moves
+from segdex.values.column import Ints
+
+
+class Action(msgspec.Struct, frozen=True, tag_field="is", forbid_unknown_fields=True):
+    """Something that makes the next generation."""
+
+
+class Apply(Action, frozen=True, tag="apply"):
+    """A batch of rows.
+
+    Attributes:
+        tables: the good rows, see `segdex.ingest.batch.to_bytes`.
+        source, offset: where they come from, and the position after them.
+        as_of: where the clock moves to first; None: it stays.
+    """
+
+    tables: bytes
+    source: str | None = None
+    offset: int | None = None
+    as_of: int | None = None
+
+
+class Advance(Action, frozen=True, tag="advance"):
+    """The clock moves."""
+
+    as_of: int
+
+
+class Declare(Action, frozen=True, tag="declare"):
+    """The schema becomes another one, as JSON; where it only calls *was* otherwise, *name* is how."""
+
+    schema: bytes
+    was: str | None = None
+    name: str | None = None
+
+
+class Load(Action, frozen=True, tag="load"):
+    """A segment or label that was made elsewhere, see `segdex.load`.
+
+    Attributes:
+        schema: in which it is declared, as JSON.
+        name: the segment or label.
+        members: of a segment, as portable Roaring bytes.
+        table: of a label, an Arrow stream of dense id, label and maybe score.
+    """
+
+    schema: bytes
+    name: str
+    members: bytes | None = None
+    table: bytes | None = None
+
+
+class Readmit(Action, frozen=True, tag="readmit"):
+    """Salted hashes of keys that may come again."""
+
+    hashes: tuple[bytes, ...]
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+    """What the feed says of one generation; dense ids are int64, little-endian, ascending.
+
+    Attributes:
+        generation: its number.
+        as_of: its clock.
+        entered, left: dense ids by tracked segment; segments in which nothing moved are left out.
+        redefined: tracked segments that were declared or changed: nobody entered or left them by that.
+        erased: how many customers were erased.
+    """
+
+    generation: int
+    as_of: int
+    entered: dict[str, bytes] = {}
+    left: dict[str, bytes] = {}
+    redefined: tuple[str, ...] = ()
+    erased: int = 0
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+    """What was asked for, and what came of it."""
+
+    action: Apply | Advance | Declare | Load | Readmit
+    entry: Entry
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Record)
+
+
+def to_bytes(record: Record) -> bytes:
+    """The payload of a journal's record."""
+    return _encoder.encode(record)
+
+
+def from_bytes(payload: bytes, place: str) -> Record:
+    """The record that *payload* stands for.
+
+    Raises:
+        CorruptError: it is none; *place* says where it is.
+    """
+    try:
+        return _decoder.decode(payload)
+    except (ValueError, RecursionError) as error:
+        raise CorruptError("unreadable", place=place, found=str(error)) from None
+
+
+def entry_of(generation: int, as_of: int, moves: Moves, redefined: tuple[str, ...] = (), erased: int = 0) -> Entry:
+    """What the feed says of a generation."""
+    return Entry(
+        generation,
+        as_of,
+        {name: moved.entered.astype("<i8").tobytes() for name, moved in moves.items() if len(moved.entered)},
+        {name: moved.left.astype("<i8").tobytes() for name, moved in moves.items() if len(moved.left)},
+        redefined,
+        erased,
+    )
+
+
+def ids_of(held: Mapping[str, bytes]) -> dict[str, Ints]:
+    """The dense ids of one side of an entry by segment."""
+    return {name: np.frombuffer(each, "<i8").astype(np.int64) for name, each in held.items()}

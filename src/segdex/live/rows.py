@@ -1,0 +1,254 @@
+"""The rows of a delta: who has changed since the base was made, in slots, and what is known of them now.
+
+Rows that were derived together are a *run*; a slot's row is in the latest run that has it. Two runs of about one size
+are put together, so that there are few of them, however many batches came; their values are only gathered when they are
+asked for. Sets are kept as bits of all slots, see `segdex.live.bits`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from segdex.bitmap import predicate as hot
+from segdex.events.store import Events
+from segdex.generation import MOST_LABELS, Delta, Generation, Values
+from segdex.ingest.grown import numbered
+from segdex.ingest.keys import AnyKeys
+from segdex.live import gathering
+from segdex.live.bits import UNIVERSE, Bits, no_bits
+from segdex.live.gathering import Places, lazily
+from segdex.schema.types import ValueType
+from segdex.sets import Sets, sets_of
+from segdex.values.column import Column, Ints, distinct, texts
+from segdex.values.family import Family
+from segdex.values.lazy import Lazy
+
+TRACKED = "tracked"
+"""The label of the place that says who is in a tracked segment."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """Rows of slots, each slot once.
+
+    Attributes:
+        slots: int64, shape (rows,).
+        values: attributes, labels, metrics, bands and stages by name, one value a row.
+        events: the rows of each stream, by row.
+        hidden: columns that no rule can name.
+    """
+
+    slots: Ints
+    values: Mapping[str, Values]
+    events: Mapping[str, Events]
+    hidden: Mapping[str, Column]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rows:
+    """Everything that is known of those who have changed.
+
+    Attributes:
+        ids: the dense id of each slot, shape (slots,).
+        runs: their rows, earlier ones first.
+        where: the run of each slot, and its row there.
+        minus, plus: the sets as the base has them, and as they are now.
+        kept: the names whose sets are kept in both; of others answers are computed from values.
+    """
+
+    ids: Ints
+    runs: tuple[Run, ...]
+    where: Places
+    minus: Bits
+    plus: Bits
+    kept: frozenset[str]
+
+    def values(self, name: str) -> Values:
+        """The values of *name*, shape (slots,)."""
+        return gathering.values([run.values for run in self.runs], name, self.where)
+
+    def hidden(self, name: str) -> Column:
+        """A column that no rule can name, shape (slots,)."""
+        return gathering.column([run.hidden for run in self.runs], name, self.where)
+
+    def events(self, name: str) -> Events:
+        """The rows of a stream by slot."""
+        return gathering.events([run.events for run in self.runs], name, self.where)
+
+    def with_run(self, run: Run, ids: Ints, minus: Bits, plus: Bits, kept: frozenset[str]) -> Rows:
+        """These and one run more, of some of them or of new slots."""
+        more = np.full(len(ids) - len(self.ids), -1, np.int64)
+        sources, rows = (np.concatenate([each, more]) for each in (self.where.sources, self.where.rows))
+        sources[run.slots], rows[run.slots] = len(self.runs), np.arange(len(run.slots))
+        return Rows(ids, (*self.runs, run), Places(sources, rows), minus, plus, kept)
+
+
+def begun(base: Generation) -> Rows:
+    """Nobody has changed."""
+    kept = frozenset(name.name for name in base.predicates if _is_kept(base, name.name))
+    names = [name for name in base.predicates if name.name in kept]
+    bits = no_bits().grown(names, 0)
+    nobody = np.empty(0, np.int64)
+    return Rows(nobody, (), Places(nobody, nobody), bits, bits, kept)
+
+
+def _is_kept(base: Generation, name: str) -> bool:
+    """Whether the sets of *name* answer its rules: where labels are many, or told by category, values do."""
+    kind = base.catalog.types[name]
+    if kind.family:
+        return kind.role == "band"
+    return name not in base.dictionaries or base.labels(name) is not None
+
+
+# --- fewer runs ----------------------------------------------------------------------------------------------------
+
+MANY_RUNS = 48
+"""More runs are put together: each costs some microseconds for every name that is read of all slots."""
+TOO_MANY_RUNS = 256
+"""The next batch waits until so many are fewer."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Joined:
+    """Some runs as one.
+
+    Attributes:
+        first, last: they were the runs from *first* to *last* - 1.
+        run: the rows that were the latest among them.
+    """
+
+    first: int
+    last: int
+    run: Run
+
+
+def joined(runs: tuple[Run, ...]) -> Joined | None:
+    """The latest runs, those of about one size, as one, gathered; None where there are few."""
+    if len(runs) <= MANY_RUNS:
+        return None
+    first, size = len(runs), 0
+    while first > 0 and (size == 0 or len(runs[first - 1].slots) <= 2 * size):
+        first -= 1
+        size += len(runs[first].slots)
+    return Joined(first, len(runs), _one(runs[first:]))
+
+
+def _one(runs: tuple[Run, ...]) -> Run:
+    slots = np.concatenate([run.slots for run in runs])
+    sources = np.repeat(np.arange(len(runs)), [len(run.slots) for run in runs])
+    rows = np.concatenate([np.arange(len(run.slots)) for run in runs])
+    # Of a slot that is in several runs the latest one counts: the first one seen from the end.
+    slots, last = np.unique(slots[::-1], return_index=True)
+    places = Places(sources[::-1][last], rows[::-1][last])
+    held, events, hidden = ([getattr(run, part) for run in runs] for part in ("values", "events", "hidden"))
+    return Run(
+        slots,
+        {name: gathering.values(held, name, places) for name in runs[0].values},
+        {name: gathering.events(events, name, places) for name in runs[0].events},
+        {name: gathering.column(hidden, name, places) for name in runs[0].hidden},
+    )
+
+
+def with_joined(rows: Rows, made: Joined) -> Rows:
+    """The same rows in fewer runs; *rows* may have more runs by now than when they were joined."""
+    sources, at = rows.where.sources.copy(), rows.where.rows.copy()
+    inside = np.flatnonzero((sources >= made.first) & (sources < made.last))
+    at[inside] = np.searchsorted(made.run.slots, inside)
+    sources[inside] = made.first
+    sources[sources >= made.last] -= made.last - made.first - 1
+    runs = (*rows.runs[: made.first], made.run, *rows.runs[made.last :])
+    return dataclasses.replace(rows, runs=runs, where=Places(sources, at))
+
+
+# --- as generations ------------------------------------------------------------------------------------------------
+
+
+def delta_of(rows: Rows, base: Generation, key_source: Callable[[], AnyKeys]) -> Delta:
+    """The rows as what is asked: minus and plus."""
+    labels, count = _labels(rows, base), len(rows.ids)
+    of_base = Places(np.where(rows.ids < base.count, 0, -1), np.where(rows.ids < base.count, rows.ids, -1))
+    common = dataclasses.replace(base, count=count, key_source=lambda: keys_of(key_source(), rows.ids), ranks={})
+    minus = dataclasses.replace(
+        common,
+        values=lazily(base.values, lambda name: gathering.values((base.values,), name, of_base)),
+        events=lazily(base.events, lambda name: gathering.events((base.events,), name, of_base)),
+    )
+    plus = dataclasses.replace(
+        common,
+        values=lazily(base.values, rows.values),
+        events=lazily(base.events, rows.events),
+        hidden=lazily(base.hidden, rows.hidden),
+    )
+    return Delta(
+        rows.ids, _with_sets(minus, rows.minus, rows.kept, labels), _with_sets(plus, rows.plus, rows.kept, labels)
+    )
+
+
+def keys_of(keys: AnyKeys, ids: Ints) -> AnyKeys:
+    """The keys of some customers, these numbered in the order given; erased ones have none."""
+    values = keys.take(ids)
+    known = np.flatnonzero(np.asarray(values.is_valid()))
+    return numbered(values.drop_null(), known, len(ids))
+
+
+def _with_sets(of: Generation, bits: Bits, kept: frozenset[str], labels: Mapping[str, Column]) -> Generation:
+    """A generation whose sets are *bits*: those of the names that are *kept*, where labels are not too many."""
+    coded = of.dictionaries
+    names = [
+        name
+        for name in bits.places
+        if name.name in kept and name.label != TRACKED and (name.name not in coded or name.name in labels)
+    ]
+    return dataclasses.replace(
+        of,
+        universe=bits.set_of(UNIVERSE),
+        predicates=Lazy({name: partial(bits.set_of, name) for name in names}),
+        dictionaries=lazily(coded, lambda name: _dictionary(labels, of.values, name)),
+    )
+
+
+def _dictionary(labels: Mapping[str, Column], values: Mapping[str, Values], name: str) -> Column:
+    if name in labels:
+        return labels[name]
+    held = values[name]
+    column = held.column if isinstance(held, Family) else held
+    assert column.dictionary is not None
+    return distinct(column)
+
+
+def _labels(rows: Rows, base: Generation) -> dict[str, Column]:
+    """The labels of each coded name whose sets are kept, those that came since among them."""
+    more: dict[str, set[str]] = {}
+    for name, label, category in rows.plus.places:
+        if category is None and label is not None and label != TRACKED:
+            more.setdefault(name, set()).add(label)
+    found = {}
+    for name in base.dictionaries:
+        if name not in rows.kept:
+            continue
+        held = base.dictionaries[name]
+        kind: ValueType = held.type
+        assert held.dictionary is not None
+        extra = more.get(name, set()) - set(held.dictionary.to_pylist())
+        if not extra or kind.family or kind.role in ("band", "stage"):
+            found[name] = held
+        elif len(held) + len(extra) <= MOST_LABELS:
+            strings: pa.LargeStringArray = texts(sorted({*held.dictionary.to_pylist(), *extra}, key=str.encode))
+            found[name] = Column(kind, np.arange(len(strings), dtype=np.int32), strings)
+    return found
+
+
+def kept_sets(fresh: Generation, kept: frozenset[str]) -> dict[str, Sets]:
+    """The sets of the names of *fresh* whose sets are *kept*, as far as all their labels may have one."""
+    inside = None if fresh.all_inside else hot.to_mask(fresh.universe, fresh.count)
+    found = {name: sets_of(name, fresh.values[name], inside, fresh.count) for name in fresh.values if name in kept}
+    return {name: held for name, held in found.items() if held is not None and _has_all(fresh, name, held)}
+
+
+def _has_all(fresh: Generation, name: str, held: Sets) -> bool:
+    return bool(held.labelled) or name not in fresh.dictionaries or fresh.catalog.types[name].family

@@ -1,0 +1,106 @@
+"""The one writer of a folder: its lock, its journal, and snapshots that fold the journal in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from segdex.errors import StorageError
+from segdex.generation import Generation
+from segdex.store import generations
+from segdex.store.container import Identity
+from segdex.store.folder import pointer
+from segdex.store.journal import Journal
+from segdex.store.lock import Lock
+from segdex.store.os import OperatingSystem
+
+
+class Writer:
+    """Holds the lock of an index's folder and appends to its journal. Not safe from several threads at once.
+
+    Attributes:
+        folder: the index.
+        identity: the generation that the journal follows.
+    """
+
+    def __init__(self, folder: Path, lock: Lock, identity: Identity, system: OperatingSystem) -> None:
+        self.folder = folder
+        self.identity = identity
+        self._lock = lock
+        self._system = system
+        self._sound = True  # whether it is known what the disk holds
+        self._journal, self.recovered = Journal.open(folder, identity, system, lock)
+
+    @classmethod
+    def take(cls, folder: Path, system: OperatingSystem) -> tuple[Writer, generations.Opened]:
+        """Become the writer of an index, and what its folder holds.
+
+        Raises:
+            LockedError: another writer is at work.
+            ArgumentError, CorruptError, VersionError, StorageError: as `generations.opened`.
+        """
+        pointer(folder, system)  # before LOCK is made there: a folder that is no index stays as it is
+        lock = Lock.take(folder, system)
+        try:
+            opened = generations.opened(folder, system)
+            assert opened.identity is not None
+            return cls(folder, lock, opened.identity, system), opened
+        except BaseException:
+            lock.close()
+            raise
+
+    def check(self) -> None:
+        """Raise unless this process may write.
+
+        Raises:
+            LockedError: it is a fork of the one that may.
+            StorageError: an earlier write failed: another record could follow a journal that nobody reads any more.
+        """
+        self._lock.check()
+        if not self._sound:
+            raise StorageError(
+                "an earlier write failed, and what the disk holds is not known", place=str(self.folder),
+                hint="open the index again",
+            )  # fmt: skip
+
+    @property
+    def journal_bytes(self) -> int:
+        """The length of the journal."""
+        return self._journal.size
+
+    def accept(self, payload: bytes) -> None:
+        """Write a record; it is on the disk when this returns.
+
+        Raises:
+            StorageError: the operating system refused; the index must be opened again.
+        """
+        self.check()
+        self._sound = False
+        self._journal.append(payload)
+        self._sound = True
+
+    def fold(self, generation: Generation, more: bytes, keep: Literal[1, 2] = 2) -> Generation:
+        """Write *generation*, which holds all that the journal does, as a snapshot, and give it as it is there, mapped.
+
+        Raises:
+            StorageError: the operating system refused; what was there before still is, or the new one is. Which one is
+                known when the index is opened again.
+        """
+        self.check()
+        self._sound = False
+        self.identity = generations.save(
+            generation, self.folder, self._system, more=more, lock=self._lock,
+            last_sequence=self._journal.sequence, keep=keep,
+        )  # fmt: skip
+        self._journal.close()
+        self._journal, _ = Journal.open(self.folder, self.identity, self._system, self._lock)
+        mapped = generations.load(self.folder, self._system)
+        self._sound = True
+        return mapped
+
+    def close(self) -> None:
+        """Let the folder go; a second time nothing happens."""
+        try:
+            self._journal.close()
+        finally:
+            self._lock.close()
