@@ -8,7 +8,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from segdex.bitmap import predicate as hot
 from segdex.derive import RANKED, Derivation, using
 from segdex.generation import Generation, PredicateName, Values
 from segdex.metrics.bands import band
@@ -92,6 +94,7 @@ class _Reclocking:
         assert isinstance(values, Cells)
         assert isinstance(ranks, Cells)
         self._cells, self._ranks = values.cells, ranks.cells
+        self._inside = None if old.all_inside else hot.to_mask(old.universe, old.count)
         self._changes: dict[str, Change] = {}
         self._flips: list[Flip] = []
 
@@ -107,8 +110,9 @@ class _Reclocking:
                 self._changes[name] = self._of_attribute(name, metric)
         over_rows = [name for name, each in metrics.items() if each.attribute is None and not parts_of(each)]
         source = Customers(self._made.generation).source()
-        rows = FromRows(self._advance, source, self._before.cells, self._old.fitted, self._since)
-        self._changes |= rows.changes(over_rows)
+        before = self._before.cells
+        self._rows = FromRows(self._advance, source, before, self._old.fitted, self._since, self._strings)
+        self._changes |= self._rows.changes(over_rows)
         for name in names:
             change = self._changes.get(name) or self._change(name)
             if change.is_none:
@@ -166,7 +170,12 @@ class _Reclocking:
         ids = np.unique(np.concatenate([change.ids for change in changes]))
         after = compute(metric, self._source(ids))
         assert isinstance(after, Column)
-        return changed_columns(ids, taken(self._before.cells[name], ids), after)
+        return self._rows.compared(name, ids, after)
+
+    def _strings(self, name: str) -> pa.LargeStringArray | None:
+        """The strings of a column as it was before."""
+        held = self._old.dictionaries.get(name)
+        return None if held is None else held.dictionary
 
     def _of_band(self, name: str) -> Change:
         declared = self._catalog.schema.bands[name]
@@ -309,7 +318,7 @@ class _Reclocking:
         self._made.compute(name)
         self._made.settle(name)
         if self._is_ranked(name):
-            self._ranks[name] = LaterRanks(None, NOBODY, self._cells[name], self._made.edges_over(name))
+            self._ranks[name] = LaterRanks(None, NOBODY, self._cells[name], self._made.edges_over(name), self._inside)
 
     def _put_column(self, name: str, change: Change) -> None:
         cells, old = self._cells, self._before.cells[name]
@@ -322,7 +331,7 @@ class _Reclocking:
             way = self._since(name) if change.moves else None
             cells[name] = later_column(old, self._advance.before, change.ids, part, way, self._old.count)
         if len(change.ids):
-            self._flips += flips_of_column(name, change)
+            self._flips += self._of_customers(flips_of_column(name, change))
         if self._is_ranked(name):
             root = self._ranks_before.cells[name]
             edges = self._made.edges_over(name)
@@ -332,9 +341,9 @@ class _Reclocking:
                 and metric.attribute is None
                 and change.moves
             ):
-                self._ranks[name] = LaterRanks(None, NOBODY, cells[name], edges)
+                self._ranks[name] = LaterRanks(None, NOBODY, cells[name], edges, self._inside)
             else:
-                self._ranks[name] = later_ranks(root, change.ids, cells[name], edges)
+                self._ranks[name] = later_ranks(root, change.ids, cells[name], edges, self._inside)
 
     def _put_family(self, name: str, change: Change) -> None:
         cells = self._cells
@@ -347,7 +356,7 @@ class _Reclocking:
             if flips is None:
                 self._put_whole(name)
                 return
-            self._flips += flips
+            self._flips += self._of_customers(flips)
         assert isinstance(change.after, Family)
         part = global_part(change.after, change.ids)
         cells[name] = later_family(self._before.cells[name], change.ids, part, self._old.count)
@@ -355,6 +364,13 @@ class _Reclocking:
     def _is_ranked(self, name: str) -> bool:
         kind = self._catalog.types[name]
         return not kind.family and kind.kind in RANKED
+
+    def _of_customers(self, flips: list[Flip]) -> list[Flip]:
+        """*flips* of those alone who are in the universe."""
+        if self._inside is None:
+            return flips
+        own = [dataclasses.replace(flip, ids=flip.ids[self._inside[flip.ids]]) for flip in flips]
+        return [flip for flip in own if len(flip.ids)]
 
     # --- values ---
 

@@ -327,20 +327,27 @@ class LaterRanks(Cell[Ranks]):
         ids: the customers whose values do not move along with the others' since then, ascending.
         values: the column.
         edges: where bands of it begin.
+        inside: who is in the universe, shape (customers,); None: everybody.
     """
 
-    def __init__(self, root: Cell[Ranks] | None, ids: Ints, values: Cell[Values], edges: tuple[Bound, ...]) -> None:
+    def __init__(
+        self,
+        root: Cell[Ranks] | None,
+        ids: Ints,
+        values: Cell[Values],
+        edges: tuple[Bound, ...],
+        inside: Mask | None,
+    ) -> None:
         super().__init__(self._made)
-        self._root, self._ids, self._values, self._edges = root, ids, values, edges
-        self._whole = root is None
+        self._root, self._ids, self._values, self._edges, self._inside = root, ids, values, edges, inside
 
     def _made(self) -> Ranks:
         column = self._values.get()
         assert isinstance(column, Column)
         data = column.data
         if self._root is None:
-            return ranks_of(data, self._edges)  # type: ignore[arg-type]
-        return reranked(self._root.get(), data, self._ids.astype(np.uint32), self._edges)  # type: ignore[arg-type]
+            return ranks_of(data, self._edges, self._inside)  # type: ignore[arg-type]
+        return reranked(self._root.get(), data, self._ids.astype(np.uint32), self._edges, self._inside)  # type: ignore[arg-type]
 
     def let_go(self) -> None:
         """The earlier ranks are needed no more."""
@@ -353,13 +360,15 @@ class LaterRanks(Cell[Ranks]):
         return self._root, self._ids
 
 
-def later_ranks(old: Cell[Ranks], ids: Ints, values: Cell[Values], edges: tuple[Bound, ...]) -> LaterRanks:
+def later_ranks(
+    old: Cell[Ranks], ids: Ints, values: Cell[Values], edges: tuple[Bound, ...], inside: Mask | None
+) -> LaterRanks:
     """The cell of ranks that follows *old*: the customers *ids* have other values, the others moved alike."""
     root: Cell[Ranks] | None = old
     if isinstance(old, LaterRanks):
         root, before = old.root()
         ids = np.union1d(before, ids)
-    return LaterRanks(root, ids, values, edges)
+    return LaterRanks(root, ids, values, edges, inside)
 
 
 # --- families ----------------------------------------------------------------------------------------------------

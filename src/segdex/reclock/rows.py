@@ -14,13 +14,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 
 from segdex.errors import LimitError
 from segdex.events.store import Events
 from segdex.metrics.compute import Source, compute_fitted
 from segdex.metrics.select import spread
 from segdex.query.among import source_among
-from segdex.reclock.changes import WHOLE, Change, changed_columns
+from segdex.reclock.changes import WHOLE, Change, changed_columns, empties, under
 from segdex.reclock.columns import FARTHEST, Since, taken
 from segdex.reclock.dependence import asks_today, rules_of
 from segdex.reclock.gather import affected, after
@@ -46,6 +47,7 @@ class FromRows:
         before: the columns at the earlier clock, by name.
         fitted: what was fitted to the data.
         later: how days since a moment follow the clock, by the name of the metric.
+        strings: the strings of each column before, by the name of the metric; None: it has none.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class FromRows:
         before: Mapping[str, Cell[Column | Family]],
         fitted: Mapping[str, tuple[int | float, ...]],
         later: Callable[[str], Since],
+        strings: Callable[[str], pa.LargeStringArray | None],
     ) -> None:
         self._advance, self._source, self._before, self._fitted, self._later = advance, source, before, fitted, later
+        self._strings = strings
         self._metrics = advance.catalog.schema.metrics
         self._held: dict[tuple[object, ...], Cell[Some]] = {}
 
@@ -197,7 +201,21 @@ class FromRows:
             return Change(ids, self._computed(name, self._earlier(source)), now, moves)
         if metric.kind == "days_since":
             return changed_columns(ids, self._moved(name, ids), now, moves)
-        return changed_columns(ids, taken(self._before[name], ids), now, moves)
+        return self.compared(name, ids, now, moves)
+
+    def compared(self, name: str, ids: Ints, now: Column, moves: bool = False) -> Change:
+        """The change of a column from what it was to *now*, of the customers *ids*."""
+        held = self._strings(name)
+        own = now if held is None else under(now, held)
+        if own is None:
+            return WHOLE
+        change = changed_columns(ids, taken(self._before[name], ids), own, moves)
+        return WHOLE if empties(change, lambda: self._whole_column(name)) else change
+
+    def _whole_column(self, name: str) -> Column:
+        column = self._before[name].get()
+        assert isinstance(column, Column)
+        return column
 
     def _earlier(self, source: Source) -> Source:
         return dataclasses.replace(source, as_of=self._advance.before)
