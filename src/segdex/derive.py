@@ -197,6 +197,7 @@ def derive_few(
     key_source: Callable[[], AnyKeys],
     given: Mapping[str, Values],
     events: Mapping[str, Events],
+    graves: Mapping[str, Events],
     sets: Mapping[str, Predicate],
     hidden: Mapping[str, Column],
     inside: Mask,
@@ -209,6 +210,7 @@ def derive_few(
         key_source: gives the keys of the customers.
         given: their attributes, labels and scores.
         events: their rows of each stream.
+        graves: of streams with ids, the rows that are no events.
         sets: which of them are in segments that have no rule.
         hidden: columns that no rule can name.
         inside: which of them are in the universe, shape (customers,).
@@ -220,7 +222,7 @@ def derive_few(
     begun = dataclasses.replace(
         like, count=len(inside), key_source=key_source, universe=hot.from_mask(inside), values={}, dictionaries={},
         events=events, predicates={PredicateName(name, MEMBER): held for name, held in sets.items()}, ranks={},
-        hidden=hidden,
+        hidden=hidden, graves=graves,
     )  # fmt: skip
     catalog = like.catalog
     made = Derivation(begun, given, binder)  # type: ignore[arg-type]
