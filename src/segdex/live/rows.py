@@ -17,11 +17,13 @@ import pyarrow as pa
 
 from segdex.bitmap import predicate as hot
 from segdex.events.store import Events
+from segdex.forks import Once
 from segdex.generation import MOST_LABELS, Delta, Generation, Values
 from segdex.ingest.grown import numbered
 from segdex.ingest.keys import AnyKeys
 from segdex.live import gathering
 from segdex.live.bits import UNIVERSE, Bits, no_bits
+from segdex.live.by_ids import ByIds, by_ids
 from segdex.live.gathering import Places, lazily
 from segdex.schema.types import ValueType
 from segdex.sets import Sets, sets_of
@@ -43,12 +45,19 @@ class Run:
         values: attributes, labels, metrics, bands and stages by name, one value a row.
         events: the rows of each stream, by row.
         hidden: columns that no rule can name.
+        graves: of streams with ids the rows that are no events, by row.
     """
 
     slots: Ints
     values: Mapping[str, Values]
     events: Mapping[str, Events]
     hidden: Mapping[str, Column]
+    graves: Mapping[str, Events]
+
+    @Once
+    def by_ids(self) -> Mapping[str, ByIds]:
+        """The rows of streams with ids by these."""
+        return by_ids(self.events, self.graves)
 
 
 class Known(NamedTuple):
@@ -121,6 +130,10 @@ class Rows:
     def events(self, name: str) -> Events:
         """The rows of a stream by slot."""
         return gathering.events([run.events for run in self.runs], name, self.where)
+
+    def graves(self, name: str) -> Events:
+        """The rows of a stream that are no events, by slot."""
+        return gathering.events([run.graves for run in self.runs], name, self.where)
 
     def with_run(self, run: Run, ids: Ints, minus: Bits, plus: Bits, kept: frozenset[str]) -> Rows:
         """These and one run more, of some of them or of new slots."""
@@ -197,12 +210,15 @@ def _one(runs: tuple[Run, ...]) -> Run:
     # Of a slot that is in several runs the latest one counts: the first one seen from the end.
     slots, last = np.unique(slots[::-1], return_index=True)
     places = Places(sources[::-1][last], rows[::-1][last])
-    held, events, hidden = ([getattr(run, part) for run in runs] for part in ("values", "events", "hidden"))
+    held, events, hidden, graves = (
+        [getattr(run, part) for run in runs] for part in ("values", "events", "hidden", "graves")
+    )
     return Run(
         slots,
         {name: gathering.values(held, name, places) for name in runs[0].values},
         {name: gathering.events(events, name, places) for name in runs[0].events},
         {name: gathering.column(hidden, name, places) for name in runs[0].hidden},
+        {name: gathering.events(graves, name, places) for name in runs[0].graves},
     )
 
 
@@ -229,12 +245,14 @@ def delta_of(rows: Rows, base: Generation, key_source: Callable[[], AnyKeys]) ->
         common,
         values=lazily(base.values, lambda name: rows.of_base(name, base)),
         events=lazily(base.events, lambda name: gathering.events((base.events,), name, of_base)),
+        graves=lazily(base.graves, lambda name: gathering.events((base.graves,), name, of_base)),
     )
     plus = dataclasses.replace(
         common,
         values=lazily(base.values, rows.values),
         events=lazily(base.events, rows.events),
         hidden=lazily(base.hidden, rows.hidden),
+        graves=lazily(base.graves, rows.graves),
     )
     return Delta(
         rows.ids, _with_sets(minus, rows.minus, rows.kept, labels), _with_sets(plus, rows.plus, rows.kept, labels)
