@@ -24,6 +24,7 @@ from segdex.live.perform import batch_of, later, performed
 from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
 from segdex.live.rows import MANY_RUNS, TOO_MANY_RUNS, Joined, joined, with_joined
 from segdex.live.state import State, started
+from segdex.live.together import together
 from segdex.live.writer import Writer
 from segdex.load import Loaded, read_into
 from segdex.query.answers import Answers
@@ -69,9 +70,12 @@ class Changer:
             CorruptError: a record is none.
         """
         state, feed = self.state, self.feed
-        for sequence, payload in found:
-            record = records.from_bytes(payload, f"{place}, record {sequence}")
-            state, _, _ = performed(state, record.action)
+        read = [records.from_bytes(payload, f"{place}, record {sequence}") for sequence, payload in found]
+        for record in together(read):
+            state = performed(state, record.action)[0].numbered(record.entry.generation)
+            if state.rows is not None and (made := joined(state.rows.runs)) is not None:
+                state = dataclasses.replace(state, rows=with_joined(state.rows, made))
+        for record in read:
             feed = feed.with_entry(record.entry)
         self.state, self.feed = state, feed
 
