@@ -73,9 +73,7 @@ class Changer:
         read = [records.from_bytes(payload, f"{place}, record {sequence}") for sequence, payload in found]
         for record in together(read):
             state = tidied(performed(state, record.action)[0].numbered(record.entry.generation))
-        for record in read:
-            feed = feed.with_entry(record.entry)
-        self.state, self.feed = state, feed
+        self.state, self.feed = state, feed.with_entries([record.entry for record in read])
 
     # --- what is asked for -----------------------------------------------------------------------------------------
 
