@@ -418,7 +418,8 @@ class Asking:
     def _exported(self, rule: Rule, suppression: Suppression, answers: Answers) -> Suppression:
         """What is left out of an export of *rule*: nothing of a bare reference to a suppression segment."""
         segments = answers.version.catalog.schema.segments
-        if not isinstance(rule, nodes.Segment) or not segments[rule.name].suppression:
+        named = segments.get(rule.name) if isinstance(rule, nodes.Segment) else None  # None too: it has gone since
+        if named is None or not named.suppression:
             return suppression
         self._suppressing(suppression, answers)  # an unknown purpose is an error here too
         return False

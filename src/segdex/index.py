@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -477,26 +478,31 @@ class Index(Asking):
         changer.writer = writer
         try:
             changer.replay(writer.recovered.records, str(writer.folder))
+            self._publish(changer.state)
         except BaseException:
             writer.close()
             raise
 
     def _follow(self, folder: Path) -> bool:
-        news = False
-        identity = self._opened.identity
-        assert identity is not None
-        if pointer(folder, SYSTEM).generation != identity.generation:
-            opened = generations.opened(folder, SYSTEM)
-            assert opened.identity is not None
-            self._opened, self._position, self._changer, identity = opened, None, None, opened.identity
-            answers = self._running()
-            self._put(answers.next(alone(opened.generation)))
-            news = True
-        found, position = journal.read(folder, identity, SYSTEM, self._position)
+        answers, opened, position, changer = self._running(), self._opened, self._position, self._changer
+        assert opened.identity is not None
+        if pointer(folder, SYSTEM).generation != opened.identity.generation:
+            opened, position, changer = generations.opened(folder, SYSTEM), None, None
+            answers = answers.next(alone(opened.generation))
+        assert opened.identity is not None
+        found, position = journal.read(folder, opened.identity, SYSTEM, position)
         if found:
-            self._known().replay(found, str(folder))
-        self._position = position
-        return news or bool(found)
+            from segdex.live.changer import Changer
+
+            changer = Changer(opened, answers, self._publish) if changer is None else copy.copy(changer)
+            changer.replay(found, str(folder))
+            answers = changer.state.answers
+        news = answers is not self._answers
+        # In one step: a child may be forked between any two, and would read records again, or not at all.
+        vars(self).update(_answers=answers, _opened=opened, _position=position, _changer=changer)
+        if news:
+            self._put(answers)
+        return news
 
     def _moved_to(self, folder: Path, base: Generation, identity: Identity, more: bytes) -> None:
         """From now on this index says what whoever opens the folder says."""

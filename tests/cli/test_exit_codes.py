@@ -83,7 +83,7 @@ def test_an_interrupt_in_the_midst_of_an_import() -> None:
     ("arguments", "said"),
     [
         (["cuont", "index", "everyone"], "there is no command 'cuont' in this version; did you mean 'count'?"),
-        (["apply", "index"], "there is no command 'apply' in this version"),
+        (["audit", "index"], "there is no command 'audit' in this version"),
         (["count", "index"], "RULE"),
         (["count", "index", "everyone", "--jsno"], "--jsno"),
         (["build", "schema.toml"], "--out"),
@@ -105,7 +105,8 @@ def test_wrong_calls(arguments: list[str], said: str, segdex_command: Command) -
 def test_help_names_every_command(segdex_command: Command) -> None:
     code, out, _ = segdex_command("--help")
     assert code == 0
-    names = "build count count-by members check explain customer inspect verify demo warmup"
+    names = "build count count-by members check explain customer inspect verify demo warmup apply advance changes"
+    names += " define rename drop alter erase readmit compact"
     assert all(f" {name} " in out for name in names.split())
     for name in names.split():
         assert main([name, "--help"]) == 0

@@ -24,8 +24,10 @@ from segdex.ingest.batch import Batch, read_batch
 from segdex.ingest.grown import grown, without
 from segdex.ingest.keys import Keys
 from segdex.ingest.read import read
+from segdex.ingest.versions import kind_of, newer
 from segdex.schema.load import load
-from segdex.values.column import Column
+from segdex.schema.types import ValueType
+from segdex.values.column import MISSING, Column
 from tests.ingest.arrays import items, pieces
 from tests.ingest.test_ingest_read import (
     BRANDS,
@@ -179,6 +181,45 @@ def test_the_greatest_version_wins_and_of_these_the_last(data: st.DataObject) ->
     assert items(built.hidden["version"]) == items(batch.versions) == versions
     assert items(batch.attributes.get("country", built.attributes["country"])) == [best[key][0] for key in keys]
     again(batch, VERSIONED, Keys(pa.array(["a"], pa.large_string())), {})
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_batches_of_versions_end_as_one_build_does(data: st.DataObject) -> None:
+    """Wherever the rows are split: what a batch says goes in where its version is no less than what is kept."""
+    rows = data.draw(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.none() | st.integers(0, 2))))
+    kinds = {"customer_id": pa.string(), "country": pa.string(), "v": pa.int64()}
+    whole = read(VERSIONED, {"customers": table(rows, kinds, [slice(None)])})
+    parts = data.draw(pieces(len(rows)))
+    first = read(VERSIONED, {"customers": table(rows, kinds, parts[:1])})
+    held = {}
+    for key, country, version in zip(
+        first.keys.values.to_pylist(), items(first.attributes["country"]), first.hidden["version"].data, strict=True
+    ):
+        held[key] = country, version
+    for part in parts[1:]:
+        given_table = {"customers": table(rows, kinds, [part])}
+        batch = read_batch(VERSIONED, given_table, HELD, {}, versions=kind_of(first.hidden["version"]))
+        if not len(batch):
+            continue
+        kept = [held.get(key, (None, MISSING))[1] for key in batch.keys.to_pylist()]
+        old = Column(ValueType("integer"), np.array(kept, np.int64))
+        assert batch.versions is not None
+        countries = items(batch.attributes["country"])
+        for at in np.flatnonzero(newer(old, batch.versions)).tolist():
+            held[batch.keys[at].as_py()] = countries[at], batch.versions.data[at]
+    assert sorted(held) == whole.keys.values.to_pylist()
+    assert [held[key][0] for key in sorted(held)] == items(whole.attributes["country"])
+    assert [held[key][1] for key in sorted(held)] == whole.hidden["version"].data.tolist()
+
+
+def test_what_kept_versions_are() -> None:
+    none = np.full(100_000, MISSING, np.int64)
+    one = none.copy()
+    one[-1] = 0
+    assert kind_of(Column(ValueType("integer"), none)) is None
+    assert kind_of(Column(ValueType("integer"), one)) == "integer"
+    assert kind_of(Column(ValueType("time"), one)) == "time"
 
 
 @pytest.mark.parametrize(

@@ -29,13 +29,18 @@ SCHEMA: dict[str, Any] = {
         "orders": {
             "key": "id", "time": "at", "unit": "basket",
             "fields": {"amount": {"type": "number", "scale": 2}, "shop": "category", "line": "id"},
-        }
+        },
+        "calls": {
+            "key": "id", "time": "at", "id": "call", "version": "version", "deleted": "deleted",
+            "where": "minutes < 8", "fields": {"minutes": "integer", "line": "id"},
+        },
     },
     "metrics": {
         "orders_10d": {"kind": "count", "stream": "orders", "window": "10d"},
         "spend": {"kind": "sum", "stream": "orders", "field": "amount"},
         "since": {"kind": "days_since", "stream": "orders"},
         "share": {"kind": "share", "stream": "orders", "by": "shop"},
+        "talk": {"kind": "sum", "stream": "calls", "field": "minutes"},
     },
     "bands": {"recency": {"metric": "since", "edges": [5, 20], "labels": ["hot", "warm", "cold"]}},
     "stages": {
@@ -46,6 +51,7 @@ SCHEMA: dict[str, Any] = {
         "indians": {"where": "country = 'IN'", "tracked": True},
         "regular": {"where": "orders_10d > 1", "tracked": True},
         "hot": {"where": "recency = 'hot' and spend > 20", "tracked": True},
+        "talkers": {"where": "talk > 5", "tracked": True},
     },
 }  # fmt: skip
 
@@ -71,6 +77,34 @@ class Row:
         return f"line-of-{self.key}"
 
 
+@dataclass(frozen=True)
+class Call:
+    """A row of one id, of which the greatest is the call: a correction, or its removal."""
+
+    key: str
+    at: dt.datetime
+    call: str
+    version: int | None
+    deleted: bool
+    minutes: int
+
+    @property
+    def greatness(self) -> tuple[object, ...]:
+        """What rows of one id are compared by."""
+        version = (self.version is not None, self.version or 0)
+        return (version, self.at, self.minutes, self.line, self.deleted, self.key)
+
+    @property
+    def line(self) -> str:
+        """A field that tells of one customer alone."""
+        return f"call-of-{self.key}"
+
+    @property
+    def counts(self) -> bool:
+        """What the stream's ``where`` says."""
+        return self.minutes < 8
+
+
 @dataclass
 class Model:
     """What the index must say: plain Python over plain rows.
@@ -79,6 +113,7 @@ class Model:
         done: how many actions were done.
         people: country, tags and the number of the note by key.
         rows: all orders.
+        calls: the greatest row of each call, by id.
         defined: rules that were defined, by name: what they say of a customer.
         begun: for each tracked segment, its members each time that it was declared, erased customers left out.
         vips: the segment that was loaded; ties: the label; None: not there.
@@ -88,6 +123,7 @@ class Model:
     clock: dt.datetime = START
     people: dict[str, tuple[str | None, tuple[str, ...], int]] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
+    calls: dict[str, Call] = field(default_factory=dict)
     offsets: dict[str, int] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
     big: str | None = None
@@ -110,6 +146,27 @@ class Model:
         """Cents."""
         return sum(row.cents for row in self.rows if row.key == key and row.at <= self.clock)
 
+    def talk(self, key: str, days: int | None = None) -> list[int]:
+        """Minutes of each call of a customer in so many last days."""
+        since = None if days is None else self.clock - dt.timedelta(days=days)
+        return [
+            call.minutes
+            for call in self.calls.values()
+            if call.key == key and call.counts and not call.deleted and call.at <= self.clock
+            and (since is None or call.at > since)
+        ]  # fmt: skip
+
+    def called(self, calls: tuple[Call, ...]) -> None:
+        """Rows of calls come."""
+        for call in calls:
+            if call.key in self.erased:
+                continue
+            if call.counts:
+                self.people.setdefault(call.key, (None, (), -1))
+            held = self.calls.get(call.call)
+            if held is None or call.greatness > held.greatness:
+                self.calls[call.call] = call
+
     def recency(self, key: str) -> str | None:
         """The band of days since the latest transaction began."""
         first: dict[str, dt.datetime] = {}
@@ -127,6 +184,7 @@ class Model:
             "indians": lambda key: self.people[key][0] == "IN",
             "regular": lambda key: self.orders(key, 10) > 1,
             "hot": lambda key: self.recency(key) == "hot" and self.spend(key) > 2000,
+            "talkers": lambda key: sum(self.talk(key)) > 5,
         }
         if name == self.big:
             return {key for key in self.people if self.spend(key) > 100 * self.big_over}
@@ -147,6 +205,8 @@ class Model:
             "segment 'indians' and not segment 'hot'": len(self.members("indians") - self.members("hot")),
             "segment 'indians' or segment 'hot'": len(self.members("indians") | self.members("hot")),
             "count(orders, 3d) >= 1": sum(self.orders(key, 3) >= 1 for key in people),
+            "talk > 3": sum(sum(self.talk(key)) > 3 for key in people),
+            "count(calls, 3d) >= 1": sum(bool(self.talk(key, 3)) for key in people),
             "note ends with '7'": sum(note % 10 == 7 for _, _, note in people.values()),
         }
         if self.big is not None:
@@ -159,7 +219,7 @@ class Model:
 
     def tracked(self) -> dict[str, list[str]]:
         """The members of every tracked segment."""
-        names = ["indians", "regular", "hot", *([] if self.big is None else [self.big])]
+        names = ["indians", "regular", "hot", "talkers", *([] if self.big is None else [self.big])]
         return {name: sorted(self.members(name)) for name in names}
 
     def told(self) -> Told:
@@ -183,6 +243,7 @@ class Model:
             if row.key not in self.erased:
                 self.people.setdefault(row.key, (None, (), -1))
                 self.rows.append(row)
+        self.called(action.calls)
         self.offsets["shop"] = action.number
 
     def _advance(self, action: Action) -> None:
@@ -214,6 +275,7 @@ class Model:
         self.erased |= gone
         self.people = {key: held for key, held in self.people.items() if key not in gone}
         self.rows = [row for row in self.rows if row.key not in gone]
+        self.calls = {name: call for name, call in self.calls.items() if call.key not in gone}
         self.vips = None if self.vips is None else self.vips - gone
         self.ties = None if self.ties is None else {key: tie for key, tie in self.ties.items() if key not in gone}
         self.begun = {name: [held - gone for held in each] for name, each in self.begun.items()}
@@ -254,6 +316,7 @@ class Action:
     keys: tuple[str, ...] = ()
     people: dict[str, tuple[str | None, tuple[str, ...], int]] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()
+    calls: tuple[Call, ...] = ()
 
 
 KINDS = (
@@ -297,7 +360,29 @@ def _batch(number: int, clock: dt.datetime, chance: random.Random, to: dt.dateti
 
     chosen = [key_of(each) for each in chance.sample(range(2 * PEOPLE), chance.randrange(3))]
     people = {key: (chance.choice(COUNTRIES), tuple(chance.sample("abx", 1)), chance.randrange(100)) for key in chosen}
-    return Action(number, "apply", to=to, people=people, rows=tuple(row(at) for at in range(chance.randrange(6))))
+    return Action(
+        number,
+        "apply",
+        to=to,
+        people=people,
+        rows=tuple(row(at) for at in range(chance.randrange(6))),
+        calls=some_calls(number, clock),
+    )
+
+
+def some_calls(number: int, clock: dt.datetime) -> tuple[Call, ...]:
+    """Rows of a few calls that come again and again: corrected, moved to others, removed, and older ones after all."""
+    chance = random.Random(f"calls {number}")
+
+    def call() -> Call:
+        time = clock + dt.timedelta(hours=chance.choice((-100, -71, -1, 0, 30)))
+        version = chance.choice((None, 0, number // 8, number // 8 + 1))
+        return Call(
+            key_of(chance.randrange(2 * PEOPLE)), time, f"call {chance.randrange(40)}", version, chance.random() < 0.2,
+            chance.randrange(10),
+        )  # fmt: skip
+
+    return tuple(call() for _ in range(chance.randrange(7)))
 
 
 # --- an index ------------------------------------------------------------------------------------------------------
@@ -331,6 +416,21 @@ def orders(rows: tuple[Row, ...]) -> pa.Table:
     )
 
 
+def calls(rows: tuple[Call, ...]) -> pa.Table:
+    """Calls as a table."""
+    return pa.table(
+        {
+            "id": pa.array([row.key for row in rows], pa.string()),
+            "at": pa.array([row.at for row in rows], pa.timestamp("us", "UTC")),
+            "call": pa.array([row.call for row in rows], pa.string()),
+            "version": pa.array([row.version for row in rows], pa.int64()),
+            "deleted": pa.array([row.deleted for row in rows], pa.bool_()),
+            "minutes": pa.array([row.minutes for row in rows], pa.int64()),
+            "line": pa.array([row.line for row in rows], pa.string()),
+        }
+    )
+
+
 def begun() -> Model:
     """The model before the first action."""
     chance = random.Random(0)
@@ -340,14 +440,19 @@ def begun() -> Model:
         if number % 2:
             at = START - dt.timedelta(hours=chance.choice((0, 1, 100, 240, 241, 2000)))
             model.rows.append(Row(key_of(number), at, f"{number}", chance.randrange(1, 6000), "x"))
+    model.called(FIRST_CALLS)
     model.begun = {name: [model.members(name)] for name in SCHEMA["segments"]}
     return model
+
+
+FIRST_CALLS = tuple(call for number in range(-8, 0) for call in some_calls(number, START))
 
 
 def build(folder: Path | None = None) -> segdex.Index:
     """The index before the first action."""
     model = begun()
     tables = {"customers": customers(model.people), "orders": orders(tuple(model.rows))}
+    tables["calls"] = calls(FIRST_CALLS)
     return segdex.build(SCHEMA, as_of=START, sources=tables, out=folder)
 
 
@@ -355,7 +460,7 @@ def act(index: segdex.Index, what: Action, model: Model) -> None:
     """Do one action to an index that stands where *model* does."""
     match what.kind:
         case "apply":
-            tables = {"customers": customers(what.people), "orders": orders(what.rows)}
+            tables = {"customers": customers(what.people), "orders": orders(what.rows), "calls": calls(what.calls)}
             index.apply(tables, source="shop", offset=what.number, as_of=what.to)
         case "advance":
             assert what.to is not None

@@ -23,6 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from segdex.errors import SegdexError, StorageError
 from segdex.store.container import Reader, Writer
@@ -85,7 +86,7 @@ class Store:
         assert self.journal.append(payload) == self.held[0] + 1
         self.held = joined(self.held, [(self.held[0] + 1, payload)])
 
-    def fold(self, held: Held, keep: int, then: Callable[[], None] = lambda: None) -> None:
+    def fold(self, held: Held, keep: Literal[1, 2], then: Callable[[], None] = lambda: None) -> None:
         """A new generation that holds *held*; *then* is called when it is committed, before it gets its journal."""
         identity = commit(self.folder, written(held), self.system, last_sequence=held[0], lock=self.lock, keep=keep)
         then()

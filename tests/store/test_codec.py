@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 from segdex.errors import CorruptError
 from segdex.events.store import Events
+from segdex.ingest.grown import settled, without
+from segdex.ingest.kept import Dimension
 from segdex.ingest.keys import Keys, Numbering
 from segdex.schema.types import ValueType
 from segdex.store.codec import ColumnForm, Decoder, Encoder, EventsForm, FamilyForm, KeysForm, StringsForm, joined
@@ -248,6 +250,39 @@ def test_keys_in_another_order(tmp_path, values):
     assert not found.numbering.places.flags.writeable
 
 
+@pytest.mark.parametrize("values", [strings("a", "b", "c"), pa.array([1, 2, 3], pa.int64())])
+def test_keys_of_an_index_with_erased_customers(tmp_path, values):
+    keys = settled(without(Keys(values), np.array([1])))
+    form, decoder = stored(tmp_path / "f", lambda encoder: encoder.keys("keys", keys), 3)
+    found = decoder.keys("keys", form)
+    first, _, last = values.to_pylist()
+    assert (len(found), found.erased) == (3, 1)
+    assert found.take([0, 1, 2]).to_pylist() == [first, None, last]
+    assert found.lookup(values).tolist() == [0, -1, 2]
+
+
+@pytest.mark.parametrize("keys", [strings("a", "b"), pa.array([1, 2], pa.int64())])
+def test_a_lookup(tmp_path, keys):
+    columns = {
+        "x/y": Column(CATEGORY, np.array([1, -1], np.int32), strings("u", "v")),
+        "tags": Column(
+            ValueType("tags"), np.array([0, 1, -1], np.int32), strings("s", "t"), np.array([0, 2, 3], np.int64)
+        ),
+    }
+    form, decoder = stored(tmp_path / "f", lambda encoder: encoder.dimension("d", Dimension(Keys(keys), columns)), 7)
+    found = decoder.dimension("d", form)
+    assert found.keys.values.to_pylist() == keys.to_pylist()
+    assert not any("fields" in name for name in decoder._reader._verified)
+    for name, column in columns.items():
+        same_column(found.columns[name], column)
+    short = msgspec.structs.replace(form.fields["x/y"], length=1)
+    cut = decoder.dimension("d", msgspec.structs.replace(form, fields={"x/y": short}))
+    with pytest.raises(CorruptError, match="wrong number of values"):
+        cut.columns["x/y"]
+    with pytest.raises(CorruptError, match="whose keys are numbered"):
+        decoder.dimension("d", msgspec.structs.replace(form, keys=msgspec.structs.replace(form.keys, numbered=True)))
+
+
 def test_shared_strings_are_written_once_and_shared_again(tmp_path):
     labels = strings("a", "b")
     one = Column(CATEGORY, np.array([0, 1], np.int32), labels)
@@ -471,6 +506,7 @@ def permutation(*values: int, dtype: Any = np.uint32) -> np.ndarray:
         (permutation(0, 1, 3), permutation(0, 1, 2), "out of range; found 3; allowed: 0 to 2"),
         (permutation(0, 1, 2**32 - 1), permutation(0, 1, 2), "out of range"),
         (permutation(0, 1), permutation(0, 1, 2), "wrong number of items"),
+        (permutation(0, 1, 2), permutation(0, 1, 2, 2**32 - 1, 2**32 - 1), "wrong number of items"),
         (permutation(0, 1, 2), permutation(0, 1, 2, 3), "wrong number of items"),
         (permutation(0, 1, 2, dtype=np.int32), permutation(0, 1, 2), "wrong kind"),
     ],
@@ -481,6 +517,20 @@ def test_numberings_that_are_none(tmp_path, ids, places, message):
     with pytest.raises(CorruptError, match=message) as caught:
         decoder.keys("keys", form)
     assert "keys/" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        (permutation(0, 1, 2, 0), "dense ids without a key; found 0; allowed: 1"),
+        (permutation(0, 1, 2**32 - 1, 2), "not where its place says"),
+    ],
+)
+def test_a_dense_id_without_a_key_says_so(tmp_path, places, message):
+    keys = Keys(strings("a", "b", "c"), Numbering(permutation(0, 1, 2), places))
+    form, decoder = stored(tmp_path / "f", lambda encoder: encoder.keys("keys", keys), 4)
+    with pytest.raises(CorruptError, match=message):
+        decoder.keys("keys", form)
 
 
 def test_a_numbering_that_is_missing(tmp_path):

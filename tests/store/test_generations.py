@@ -25,6 +25,7 @@ from segdex.store import generations, snapshot
 from segdex.store.container import Reader, Writer
 from segdex.store.folder import file_name
 from segdex.store.os import OperatingSystem
+from segdex.values.column import MISSING
 from tests.query import shop
 
 SYSTEM = OperatingSystem()
@@ -67,7 +68,20 @@ def flat(value: Any) -> Any:
 
 
 def everything(generation: Generation) -> dict[str, Any]:
-    parts = ("as_of", "epoch", "keys", "universe", "values", "events", "predicates", "ranks", "fitted", "order")
+    parts = (
+        "as_of",
+        "epoch",
+        "keys",
+        "universe",
+        "values",
+        "events",
+        "predicates",
+        "ranks",
+        "fitted",
+        "order",
+        "lookups",
+        "hidden",
+    )
     return {part: repr(flat(getattr(generation, part))) for part in parts}
 
 
@@ -145,6 +159,78 @@ def test_integer_keys_and_odd_names(tmp_path):
     with segdex.open(tmp_path) as opened:
         assert opened.customer(7) == built.customer(7)
         assert opened.keys(opened.bitmap("segment 'x/y'")).to_pylist() == [7]
+
+
+KEPT: dict[str, Any] = {
+    "customers": {"key": "id", "version": "v", "attributes": {"n": "integer"}},
+    "lookups": {
+        "p/q": {"key": "pid", "fields": {"a": "category", "b": "integer", "unused": "text"}},
+        "other": {"key": "pid", "source": "absent.csv", "fields": {"c": "text"}},
+    },
+    "streams": {
+        "s": {
+            "key": "id",
+            "fields": {
+                "pid": "id",
+                "a": {"type": "category", "lookup": "p/q.a", "on": "pid"},
+                "b": {"type": "integer", "lookup": "p/q.b", "on": "pid"},
+            },
+        }
+    },
+}
+
+
+def kept() -> segdex.Index:
+    people = pa.table({"id": [1, 1, 2, 3], "n": [1, 2, 3, 4], "v": [9, 8, None, 7]})
+    products = pa.table({"pid": ["x", "y"], "a": ["u", None], "b": [1, 2], "unused": ["much", "text"]})
+    rows = pa.table({"id": [1, 4], "pid": ["x", "z"]})
+    return segdex.build(KEPT, as_of=shop.AS_OF, sources={"customers": people, "p/q": products, "s": rows})
+
+
+def test_lookups_and_versions_are_kept(tmp_path):
+    built = kept()
+    built.save(tmp_path)
+    with segdex.open(tmp_path) as opened:
+        for index in (built, opened):
+            assert index.keys(index.bitmap("n = 1 or n = 3 or n = 4")).to_pylist() == [1, 2, 3]
+            found = index._running().generation
+            assert list(found.lookups) == ["p/q"]  # nothing comes through the other one
+            assert sorted(found.lookups["p/q"].columns) == ["a", "b"]
+            assert found.lookups["p/q"].keys.values.to_pylist() == ["x", "y"]
+            assert found.lookups["p/q"].columns["b"].data.tolist() == [1, 2]
+            assert list(found.hidden) == ["version"]
+            assert found.hidden["version"].data.tolist() == [9, MISSING, 7, MISSING]
+            with pytest.raises(SegdexError, match="version"):
+                index.count("version > 1")
+    assert list(generations.verify(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda held: held["lookups"].update(absent=held["lookups"]["p/q"]),
+        lambda held: held["lookups"]["p/q"]["fields"].update(absent=held["lookups"]["p/q"]["fields"]["a"]),
+        lambda held: held["lookups"]["p/q"]["fields"].update(b=held["lookups"]["p/q"]["fields"]["a"]),
+        lambda held: held["lookups"]["p/q"]["keys"].update(count=1),
+        lambda held: held.pop("hidden"),
+        lambda held: held["hidden"].update(more=held["hidden"]["version"]),
+        lambda held: held["hidden"]["version"]["type"].update(kind="date"),
+        lambda held: held["hidden"]["version"].update(length=1),
+    ],
+)
+def test_what_is_kept_for_later_rows_is_checked(tmp_path, change):
+    kept().save(tmp_path)
+    described(tmp_path / file_name(1), change)
+    problems = list(generations.verify(tmp_path))
+    assert problems
+    assert all(isinstance(problem, CorruptError) for problem in problems)
+
+
+def test_an_index_without_lookups_is_read(tmp_path):
+    """As an earlier version saved it."""
+    kept().save(tmp_path)
+    described(tmp_path / file_name(1), lambda held: held.pop("lookups"))
+    assert list(generations.verify(tmp_path)) == []
 
 
 class Whole(int):

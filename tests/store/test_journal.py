@@ -18,8 +18,9 @@ from segdex.store import journal as module
 from segdex.store.container import HEADER, Identity, Writer, header_bytes
 from segdex.store.folder import CURRENT, LOCK, file_name, journal_name
 from segdex.store.journal import Journal, encoded, read
+from segdex.store.lock import Lock
 from segdex.store.os import OperatingSystem
-from segdex.store.snapshot import commit, open_current, verify
+from segdex.store.snapshot import commit, forget_older, open_current, verify
 from tests.store.faulty import Faulty
 
 SYSTEM = OperatingSystem()
@@ -98,6 +99,34 @@ def test_journals_go_with_their_generations(tmp_path):
     begun_again = commit(tmp_path, fill, SYSTEM, last_sequence=3, keep=1)
     assert set(os.listdir(tmp_path)) == {CURRENT, LOCK, file_name(4)}
     assert begun_again == Identity(begun_again.store, 4, 3)
+
+
+def test_what_an_erasure_that_was_cut_short_has_left_is_removed(tmp_path):
+    journalled(tmp_path, [b"a"])
+    system = Faulty()
+    system.remove = lambda path: (_ for _ in ()).throw(StorageError("no", place=str(path)))  # type: ignore[method-assign]
+    with pytest.raises(StorageError):
+        commit(tmp_path, fill, system, last_sequence=1, keep=1)
+    with Lock.take(tmp_path, SYSTEM) as lock:
+        Journal.open(tmp_path, open_current(tmp_path, SYSTEM).identity, SYSTEM, lock)[0].close()
+        assert journal_name(1) in os.listdir(tmp_path)
+        for _ in range(2):
+            recorded = Faulty()
+            forget_older(tmp_path, recorded, lock)
+            assert recorded.calls[-1] == "fsync"
+            assert set(os.listdir(tmp_path)) == {CURRENT, LOCK, file_name(2), journal_name(2)}
+        (tmp_path / file_name(1)).touch()
+        (tmp_path / file_name(2)).write_bytes(b"damaged")
+        with pytest.raises(CorruptError):
+            forget_older(tmp_path, SYSTEM, lock)
+        assert file_name(1) in os.listdir(tmp_path)
+
+
+def test_no_generation_gets_a_journal_that_was_there_before(tmp_path):
+    begun(tmp_path)
+    (tmp_path / journal_name(7)).write_bytes(b"of nobody")
+    assert begun(tmp_path).generation == 8
+    assert journal_name(7) not in os.listdir(tmp_path)
 
 
 def test_where_nothing_may_remain_what_cannot_be_removed_is_an_error(tmp_path):
@@ -319,6 +348,16 @@ def test_every_length_is_refused_or_leaves_a_prefix(tmp_path):
         assert outcomes(tmp_path, identity) == ([PAYLOADS[:whole]] * 2 if whole >= 0 else []), length
 
 
+def test_a_record_that_promises_more_than_there_is_before_good_ones(tmp_path):
+    identity, path = journalled(tmp_path, [b"one"])
+    long = bytes(encoded(bytes(5000), 2, identity))
+    path.write_bytes(path.read_bytes() + long[:800] + encoded(b"three", 3, identity))
+    assert seen(tmp_path, identity) == [b"one"]  # it may be growing
+    with pytest.raises(CorruptError, match="good ones follow"):
+        Journal.open(tmp_path, identity, SYSTEM)
+    assert len(list(verify(tmp_path, SYSTEM))) == 1
+
+
 def test_records_that_are_swapped_doubled_left_out_or_of_another_place_are_refused(tmp_path):
     identity, path = journalled(tmp_path, [])
     header = path.read_bytes()
@@ -346,6 +385,14 @@ def test_a_journal_of_another_place_is_refused(tmp_path, change, name):
         with pytest.raises(CorruptError, match=f"does not follow this generation: its {name} differs"):
             call(tmp_path, identity, SYSTEM)
     assert [type(problem) for problem in verify(tmp_path, SYSTEM)] == [CorruptError]
+
+
+@pytest.mark.parametrize("change", [{"generation": 2**63}, {"last_sequence": 2**64 - 1}])
+def test_numbers_that_leave_no_room_are_refused(tmp_path, change):
+    identity, path = journalled(tmp_path, [b"x"])
+    path.write_bytes(header_bytes(module.MAGIC, dataclasses.replace(identity, **change)))
+    with pytest.raises(CorruptError, match="header, offset 32: a number is out of range"):
+        read(tmp_path, identity, SYSTEM)
 
 
 def test_a_newer_journal_is_refused_as_such(tmp_path):

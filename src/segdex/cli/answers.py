@@ -14,8 +14,9 @@ from segdex.errors import ArgumentError
 
 if TYPE_CHECKING:
     from segdex.bitmap.predicate import Predicate
-    from segdex.generation import Generation, PredicateName
+    from segdex.generation import Generation, PredicateName, Version
     from segdex.index import Index
+    from segdex.live.recovered import Recovered
     from segdex.schema.model import Label, Schema, Segment
 
 
@@ -76,6 +77,29 @@ def suppression(purposes: Sequence[str], none: bool) -> bool | list[str]:
     return list(purposes) if purposes else not none
 
 
+def keys(given: Sequence[str], file: Path | None) -> list[str]:
+    """The keys of a call: those given, or those in a file.
+
+    Raises:
+        ArgumentError: there are none, both are given, or the file is not there or no text.
+    """
+    if (file is None) == (not given):
+        problem = "no keys" if file is None else "keys are given, and --keys too"
+        raise ArgumentError(problem, allowed="keys, or --keys FILE")
+    if file is None:
+        return list(given)
+    from segdex.store.os import OperatingSystem
+
+    try:
+        text = (OperatingSystem().tail(file, 0) or b"").decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ArgumentError("no text in UTF-8", place=str(file), allowed="one key a line") from None
+    found = [line.strip() for line in text.splitlines() if line.strip()]
+    if not found:
+        raise ArgumentError("no keys: the file is empty, or not there", place=str(file), allowed="one key a line")
+    return found
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class PredicateFacts:
     """One precomputed set: its name, label and category as in a rule, its members, containers and bytes.
@@ -90,6 +114,33 @@ class PredicateFacts:
     containers: int
     mixed: float
     bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Life:
+    """What has changed since the base was written.
+
+    Attributes:
+        base: the generation of the file that the journal follows.
+        records: how many the journal has.
+        journal_bytes: its length.
+        changed: how many customers have changed.
+        feed_since: the generation that the feed of changes follows.
+        feed_generations: how many it tells of.
+        feed_bytes: how many bytes of dense ids it keeps.
+        offsets: the position after the last batch that was taken in, by source.
+        erased: how many keys must not come again.
+    """
+
+    base: int
+    records: int
+    journal_bytes: int
+    changed: int
+    feed_since: int
+    feed_generations: int
+    feed_bytes: int
+    offsets: dict[str, int]
+    erased: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,9 +160,10 @@ class Inspection:
         schema: what is declared, by what it is: each name with its type, kind or metric.
         models: for each metric whose parameters were fitted to the data these parameters, by name.
         streams: rows by stream.
-        predicates: the precomputed sets, in the order of their names.
+        predicates: the precomputed sets of the base, in the order of their names.
         containers: how many containers these have together.
-        bytes: of the current generation's file.
+        bytes: of the base's file.
+        live: what has changed since that was written.
     """
 
     as_of: dt.datetime
@@ -128,37 +180,64 @@ class Inspection:
     predicates: list[PredicateFacts]
     containers: int
     bytes: int
+    live: Life
 
 
 def inspect(path: Path) -> Inspection:
     """What the index at *path* holds."""
-    from segdex.store import folder, generations
+    from segdex.live.recovered import recovered
+    from segdex.store import folder
     from segdex.store.os import OperatingSystem
     from segdex.values import clock
 
     system = OperatingSystem()
-    generation = generations.load(path)
+    found = recovered(path, system)
+    version, generation = found.state.version, found.state.base
     predicates = [
         _predicate(name, generation.predicates[name])
         for name in sorted(generation.predicates, key=lambda each: [part or "" for part in each])
     ]
-    customers = len(generation.universe)
     by_name = itertools.groupby(predicates, key=lambda each: each.name)
     return Inspection(
-        as_of=clock.from_microseconds(generation.as_of),
-        generation=generation.number,
+        as_of=clock.from_microseconds(version.as_of),
+        generation=version.number,
         generations=folder.generations(path, system),
         epoch=generation.epoch,
-        customers=customers,
+        customers=version.customers,
         order=list(generation.order),
-        mixed=_mixed(predicates, customers),
-        mixed_by={name: _mixed(list(held), customers) for name, held in by_name},
+        mixed=_mixed(predicates, len(generation.universe)),
+        mixed_by={name: _mixed(list(held), len(generation.universe)) for name, held in by_name},
         schema=_declared(generation.catalog.schema),
         models=_models(generation),
-        streams={name: events.rows for name, events in generation.events.items()},
+        streams={name: _rows(version, name) for name in generation.events},
         predicates=predicates,
         containers=sum(each.containers for each in predicates),
-        bytes=folder.pointer(path, system).length,
+        bytes=found.length,
+        live=_life(found),
+    )
+
+
+def _rows(version: Version, stream: str) -> int:
+    """How many rows a stream has."""
+    rows = version.base.events[stream].rows
+    if version.delta is not None:
+        rows += version.delta.plus.events[stream].rows - version.delta.minus.events[stream].rows
+    return rows
+
+
+def _life(found: Recovered) -> Life:
+    state, feed = found.state, found.feed
+    sides = [side for entry in feed.entries for side in (entry.entered, entry.left)]
+    return Life(
+        base=found.identity.generation,
+        records=found.records,
+        journal_bytes=found.journal_bytes,
+        changed=0 if state.version.delta is None else len(state.version.delta.ids),
+        feed_since=feed.since,
+        feed_generations=len(feed.entries),
+        feed_bytes=sum(len(ids) for side in sides for ids in side.values()),
+        offsets=dict(state.offsets),
+        erased=len(state.erased.hashes),
     )
 
 
@@ -223,14 +302,14 @@ class Verification:
 
 
 def verify(path: Path) -> Verification:
-    """Check every byte of the index at *path* and what the bytes mean.
+    """Check every byte of the index at *path*, what the bytes mean, and that each record does what it says.
 
     Raises:
         ArgumentError: *path* is no index.
     """
-    from segdex.store import generations
+    from segdex.live.recovered import verify
 
-    damage = [str(error) for error in generations.verify(path)]
+    damage = [str(error) for error in verify(path)]
     return Verification(str(path), not damage, damage)
 
 

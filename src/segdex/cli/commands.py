@@ -1,4 +1,4 @@
-"""The commands: each takes its arguments, asks one question of the library and hands the answer to be shown.
+"""The commands that build and ask: each takes its arguments, asks one question of the library and hands the answer on.
 
 Nothing heavy is imported here, so that ``--help`` and a mistyped option answer at once.
 """
@@ -8,32 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 import segdex
 from segdex.cli import show
-
-Json = Annotated[bool, Parameter(name="--json", help="One JSON value a line instead of text.")]
-
-app = App(
-    name="segdex",
-    help="""Exact counts and members of customer segments.
-
-A rule is one argument: put it in double quotes, its strings in single quotes.
-
-```
-segdex build schema.toml --out index/
-segdex count index/ "orders_3m > 7 and country = 'IN'"
-segdex members index/ "segment 'frequent'" --out frequent.csv --columns email,spend_1y
-```
-
-Exit codes: 0 done, 1 the data or the index is at fault, 2 the call is at fault (its rule and schema included).
-""",
-    help_format="markdown",
-    version=segdex.__version__,
-    default_parameter=Parameter(negative=(), show_default=False),
-    suppress_keyboard_interrupt=False,
-)
+from segdex.cli.app import Json, app
 
 
 @app.command

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from cyclopts.exceptions import CycloptsError, UnknownCommandError
 
-from segdex.cli.commands import app
+from segdex.cli import changing, commands
+from segdex.cli.app import app
 from segdex.errors import (
     ArgumentError,
     LimitError,
@@ -19,6 +20,9 @@ from segdex.errors import (
 )
 
 DONE, DATA_AT_FAULT, CALL_AT_FAULT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+
+COMMANDS = (commands, changing)
+"""The modules whose commands there are."""
 
 # What the caller wrote, as against what was found on the disk.
 _CALL = (ArgumentError, LimitError, RuleError, SchemaError)

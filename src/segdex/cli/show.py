@@ -17,6 +17,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
+
     from segdex.cli.answers import Count, Inspection, Verification, Warmup
     from segdex.demo.run import Demonstration
     from segdex.index import Index
@@ -141,12 +143,16 @@ def built(index: Index, out: Path) -> None:
         f"{out}: {len(index):,} customers as of {moment(index.as_of)}, generation {index.generation}",
         table(("source", "rows", "kept", "left out"), map(_source, report.sources)),
     )
-    for bad in report.rejected.slice(0, LISTED).to_pylist():
+    left_out(report.rejected, sum(source.rejected for source in report.sources))
+
+
+def left_out(rejected: pa.Table, count: int) -> None:
+    """The first of *count* bad rows that were left out, on stderr."""
+    for bad in rejected.slice(0, LISTED).to_pylist():
         column = f", column {bad['column']!r}" if bad["column"] is not None else ""
         print(f"left out: {bad['file']}, row {bad['row']}{column}: {bad['reason']}", file=sys.stderr)
-    rejected = sum(source.rejected for source in report.sources)
-    if rejected > LISTED:
-        print(f"left out: {rejected - LISTED:,} bad rows more", file=sys.stderr)
+    if count > LISTED:
+        print(f"left out: {count - LISTED:,} bad rows more", file=sys.stderr)
 
 
 def _source(report: SourceReport) -> tuple[str, int, int, str]:
@@ -270,6 +276,7 @@ def inspection(found: Inspection, json: bool) -> None:
         ("clock", found.as_of),
         ("customers", f"{found.customers:,}, numbered by {', '.join(found.order) or 'keys'}"),
         ("generation", f"{found.generation} (in the folder: {', '.join(map(str, found.generations))})"),
+        *_life(found),
         ("epoch", found.epoch),
         ("predicates", f"{len(found.predicates):,} in {found.containers:,} containers"),
         ("mixed chunks", _percent(found.mixed)),
@@ -290,6 +297,23 @@ def inspection(found: Inspection, json: bool) -> None:
         table(("stream", "rows"), found.streams.items()),
         table(("predicates of", "sets", "bytes", "mixed chunks"), rows),
     )
+
+
+def _life(found: Inspection) -> list[tuple[str, str]]:
+    """What has changed since the base was written, where anything has."""
+    live, facts = found.live, []
+    if live.records:
+        facts.append(("journal", f"{live.records:,} records since generation {live.base}, {size(live.journal_bytes)}"))
+    if live.changed:
+        facts.append(("changed", f"{live.changed:,} customers"))
+    if live.feed_generations:
+        facts.append(
+            ("feed", f"{live.feed_generations:,} generations since {live.feed_since}, {size(live.feed_bytes)}")
+        )
+    facts += [(f"offset of {name}", f"{offset:,}") for name, offset in live.offsets.items()]
+    if live.erased:
+        facts.append(("erased", f"{live.erased:,} keys are not let in again"))
+    return facts
 
 
 def verification(found: Verification, json: bool) -> None:

@@ -148,15 +148,34 @@ def order_of_bytes(left: Any, start: int, end: int, right: Any, begin: int, stop
     return int(end - start > stop - begin) - int(end - start < stop - begin)
 
 
-@kernel("void(i8[:], u1[:], i8[:], u1[:], b1[:], OUT i8[:])")
-def search_texts(offsets: Any, data: Any, wanted: Any, wanted_data: Any, known: Any, found: Any) -> None:
-    """The position of each wanted string in strings that ascend by bytes; -1 where it is not among them."""
+@kernel("void(i8[:], u1[:], i8[:], u1[:], i8, i8[:], u1[:], b1[:], OUT i8[:])")
+def search_texts(
+    offsets: Any, data: Any, firsts: Any, firsts_data: Any, stride: int, wanted: Any, wanted_data: Any, known: Any,
+    found: Any,
+) -> None:  # fmt: skip
+    """The position of each wanted string in strings that ascend by bytes; -1 where it is not among them.
+
+    *firsts* are the first of every *stride* of these, held close together so that a cache has them; or none.
+    """
     for i in range(len(found)):
         found[i] = -1
-        low, high = 0, len(offsets) - 1 if known[i] else 0
+        if not known[i]:
+            continue
+        start, end = wanted[i], wanted[i + 1]
+        low, high = 0, len(firsts) - 1
+        while low < high:  # how many of the firsts are not greater
+            middle = (low + high) // 2
+            if order_of_bytes(firsts_data, firsts[middle], firsts[middle + 1], wanted_data, start, end) <= 0:
+                low = middle + 1
+            else:
+                high = middle
+        if len(firsts) > 1:
+            low, high = max(low - 1, 0) * stride, min(low * stride, len(offsets) - 1)
+        else:
+            low, high = 0, len(offsets) - 1
         while low < high:
             middle = (low + high) // 2
-            sign = order_of_bytes(data, offsets[middle], offsets[middle + 1], wanted_data, wanted[i], wanted[i + 1])
+            sign = order_of_bytes(data, offsets[middle], offsets[middle + 1], wanted_data, start, end)
             if sign == 0:
                 found[i] = middle
                 break
@@ -164,6 +183,36 @@ def search_texts(offsets: Any, data: Any, wanted: Any, wanted_data: Any, known: 
                 low = middle + 1
             else:
                 high = middle
+
+
+@kernel("void(i8[:], i8[:], b1[:], OUT i8[:])")
+def search_integers(held: Any, wanted: Any, known: Any, found: Any) -> None:
+    """The position of each wanted integer in *held*, which ascend; -1 where it is not among them.
+
+    The search goes on from where the one before ended, in steps that double: many that ascend are found close by.
+    """
+    at = 0
+    for i in range(len(found)):
+        found[i] = -1
+        if not known[i]:
+            continue
+        value = wanted[i]
+        low, high = 0, at
+        if at == 0 or held[at - 1] < value:  # it is not before
+            low, step = at, 1
+            while low + step <= len(held) and held[low + step - 1] < value:
+                low += step
+                step *= 2
+            high = min(low + step - 1, len(held))
+        while low < high:
+            middle = (low + high) // 2
+            if held[middle] < value:
+                low = middle + 1
+            else:
+                high = middle
+        at = low
+        if at < len(held) and held[at] == value:
+            found[i] = at
 
 
 # --- numbers and times from text ---------------------------------------------------------------------------------

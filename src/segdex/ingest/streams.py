@@ -29,6 +29,7 @@ from segdex.schema.fields import reached
 from segdex.schema.model import Stream
 from segdex.schema.types import ValueType
 from segdex.values.column import Column, Ints, Mask
+from segdex.values.dictionaries import trimmed
 from segdex.values.masks import mask
 
 TIME = ValueType("time", role="field")
@@ -57,6 +58,18 @@ class Rows:
     marks: dict[str, Column]
     good: Mask
     removes: Mask
+
+    @property
+    def lasting(self) -> Mask:
+        """Which rows something is kept of: those that count, and those that may win their id; shape (rows,)."""
+        return self.counts | (self.good & self.marks[ID].known) if ID in self.marks else self.counts
+
+    def leave_out(self, rows: Mask) -> None:
+        """Let *rows* be as if they had not come."""
+        self.counts &= ~rows
+        self.good &= ~rows
+        if ID in self.marks:
+            self.marks[ID] = self.marks[ID].take(np.where(rows, -1, np.arange(len(rows))))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,6 +122,8 @@ def read_rows(
     for field, each in stream.fields.items():
         if (there := reached(each, catalog.schema.lookups)) is not None:
             joined = dimensions[there[0]].join(columns[each.on or ""], there[1])
+            if joined.dictionary is not None and len(joined.dictionary) > len(joined):
+                joined = trimmed(joined)  # a rule looks at every string of a dictionary
             columns[field] = dataclasses.replace(joined, type=catalog.fields[name][field])
     counts = good & _satisfies(stream, _RowItems(columns, len(good), catalog.zone))
     return Rows(

@@ -13,9 +13,10 @@ from segdex.ingest.arrays import Converted, Problem, is_text, plain
 from segdex.ingest.to_numbers import integers
 from segdex.ingest.to_times import times
 from segdex.schema.types import ValueType
-from segdex.values.column import Column, Ints, Mask
+from segdex.values.column import MISSING, Column, Ints, Mask
 
 Kind: TypeAlias = Literal["integer", "time"]
+_BLOCK = 1 << 16
 _WORDS = {"integer": "whole numbers", "time": "times"}
 
 
@@ -65,6 +66,14 @@ class Versions:
             first = array.drop_null()[:1]
             return "time" if integers(first).problems else "integer"
         return "time" if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type) else "integer"
+
+
+def kind_of(versions: Column) -> Kind | None:
+    """What kept versions are, to be given to those that come later; None: none is known, and any kind may come."""
+    for start in range(0, len(versions), _BLOCK):  # mostly one of the first is known
+        if (versions.data[start : start + _BLOCK] != MISSING).any():
+            return "time" if versions.type.kind == "time" else "integer"
+    return None
 
 
 def newer(old: Column, new: Column) -> Mask:

@@ -24,6 +24,7 @@ from segdex.live.perform import batch_of, later, performed
 from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
 from segdex.live.rows import MANY_RUNS, TOO_MANY_RUNS, Joined, joined, with_joined
 from segdex.live.state import State, started
+from segdex.live.together import together
 from segdex.live.writer import Writer
 from segdex.load import Loaded, read_into
 from segdex.query.answers import Answers
@@ -63,18 +64,20 @@ class Changer:
     # --- what was written ----------------------------------------------------------------------------------------
 
     def replay(self, found: Sequence[tuple[int, bytes]], place: str) -> None:
-        """Do again what the journal says, and then let it be seen.
+        """Do again what the journal says; it is seen when it is published.
 
         Raises:
             CorruptError: a record is none.
         """
         state, feed = self.state, self.feed
-        for sequence, payload in found:
-            record = records.from_bytes(payload, f"{place}, record {sequence}")
-            state, _, _ = performed(state, record.action)
+        read = [records.from_bytes(payload, f"{place}, record {sequence}") for sequence, payload in found]
+        for record in together(read):
+            state = performed(state, record.action)[0].numbered(record.entry.generation)
+            if state.rows is not None and (made := joined(state.rows.runs)) is not None:
+                state = dataclasses.replace(state, rows=with_joined(state.rows, made))
+        for record in read:
             feed = feed.with_entry(record.entry)
         self.state, self.feed = state, feed
-        self._publish(state)
 
     # --- what is asked for -----------------------------------------------------------------------------------------
 
@@ -220,11 +223,11 @@ class Changer:
                 _log.warning("the journal is not folded in: %s", error)
 
     def _folded(
-        self, state: State, feed: Feed, keep: int, progress: Callable[[str, int, int], None] | None = None
+        self, state: State, feed: Feed, keep: Literal[1, 2], progress: Callable[[str, int, int], None] | None = None
     ) -> State:
         return self._based(state, refolded(state, progress), feed, keep)
 
-    def _based(self, state: State, base: Generation, feed: Feed, keep: int) -> State:
+    def _based(self, state: State, base: Generation, feed: Feed, keep: Literal[1, 2]) -> State:
         """*state* on a new base that holds all of it, written where there is a folder."""
         if self.writer is None:
             return state.next(dataclasses.replace(alone(base), number=state.version.number), None)

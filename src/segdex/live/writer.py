@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from segdex.errors import StorageError
 from segdex.generation import Generation
 from segdex.store import generations
 from segdex.store.container import Identity
+from segdex.store.folder import pointer
 from segdex.store.journal import Journal
 from segdex.store.lock import Lock
 from segdex.store.os import OperatingSystem
@@ -37,6 +39,7 @@ class Writer:
             LockedError: another writer is at work.
             ArgumentError, CorruptError, VersionError, StorageError: as `generations.opened`.
         """
+        pointer(folder, system)  # before LOCK is made there: a folder that is no index stays as it is
         lock = Lock.take(folder, system)
         try:
             opened = generations.opened(folder, system)
@@ -76,7 +79,7 @@ class Writer:
         self._journal.append(payload)
         self._sound = True
 
-    def fold(self, generation: Generation, more: bytes, keep: int = 2) -> Generation:
+    def fold(self, generation: Generation, more: bytes, keep: Literal[1, 2] = 2) -> Generation:
         """Write *generation*, which holds all that the journal does, as a snapshot, and give it as it is there, mapped.
 
         Raises:

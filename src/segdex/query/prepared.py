@@ -60,14 +60,12 @@ class Query:
 
     def _first_counts(self) -> int:
         """Count by the plan; a rule that is asked again has its ranges made sets, and is ready for the kernel."""
-        plans = self.plan()
+        answers = self._index._running()  # one version for all that follows, whoever asks for others meanwhile
+        plans = self.plan(answers=answers)
         if plans.base.told is None and self._counted is not plans and plans.base.has_ranges:
             self._counted = plans
             return plans.count()
-        answers, planned = self._planned
-        assert answers is not None
-        assert planned is not None
-        plans = answers.settled(planned)
+        plans = answers.settled(plans)
         self._planned = answers, plans
         plan, changed, workers = plans.base, plans.changed, self._index._workers
         if plan.told is not None:

@@ -29,6 +29,7 @@ ALIGNMENT = 64
 BLOCK = 1 << 20
 """Bytes under one checksum: a section has one for every block that it starts."""
 MOST_SECTIONS = 1 << 20
+_GREATEST = 2**63 - 1
 LONGEST_NAME = 8192
 """Characters: enough for two declared names in one, each of whose characters may be written as three."""
 
@@ -149,6 +150,8 @@ def read_header(data: Buffer, magic: bytes, path: Path) -> tuple[Identity, int]:
         )
     if version == 0:
         raise damaged(path, "there is no such format", 8, version, f"1 to {FORMAT_VERSION}", "header")
+    if max(header[4], header[5]) > _GREATEST:
+        raise damaged(path, "a number is out of range", 32, max(header[4], header[5]), f"0 to {_GREATEST}", "header")
     return Identity(uuid.UUID(bytes=header[3]), header[4], header[5]), header[7]
 
 

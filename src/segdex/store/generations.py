@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -89,7 +89,7 @@ def save(
     more: bytes = b"",
     lock: Lock | None = None,
     last_sequence: int | None = None,
-    keep: int = 2,
+    keep: Literal[1, 2] = 2,
 ) -> Identity:
     """Write *generation* as the next one of the index in *folder*, all or nothing, and return what it is there.
 

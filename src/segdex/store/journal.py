@@ -96,9 +96,15 @@ class _Scan:
         position: after the last of them.
         tail: the bytes after that.
         promised: how many bytes the record that the tail starts with has; None where the tail has no good head.
+
+    Raises:
+        CorruptError: good records follow that tail. Where it is *growing*, one that starts with a good head and is not
+            yet whole is not searched: a reader may ask many times before it is.
     """
 
-    def __init__(self, data: memoryview, start: int, position: Position, identity: Identity, path: Path) -> None:
+    def __init__(
+        self, data: memoryview, start: int, position: Position, identity: Identity, path: Path, growing: bool
+    ) -> None:
         self._data = data
         self._identity = identity
         self.records: list[tuple[int, bytes]] = []
@@ -111,7 +117,8 @@ class _Scan:
         self.position = Position(start + at, sequence, seal)
         self.tail = len(data) - at
         self.promised = self._promised(at, sequence + 1)
-        later = self._later(at, sequence + 1)
+        incomplete = self.promised is not None and self.promised > self.tail
+        later = None if growing and incomplete else self._later(at, sequence + 1)
         if later is not None:
             raise damaged(
                 path, "a record is damaged, and good ones follow", start + at, "wrong length, number or checksum",
@@ -151,8 +158,8 @@ class _Scan:
         return None
 
 
-def _scanned(data: bytes, identity: Identity, path: Path) -> _Scan:
-    """The good records of a whole journal.
+def _scanned(data: bytes, identity: Identity, path: Path, growing: bool = False) -> _Scan:
+    """The good records of a journal from its start.
 
     Raises:
         CorruptError: it is damaged, or belongs to another store or generation.
@@ -166,7 +173,7 @@ def _scanned(data: bytes, identity: Identity, path: Path) -> _Scan:
         problem = f"the journal does not follow this generation: its {wrong.replace('_', ' ')} differs"
         expected = getattr(identity, wrong)
         raise CorruptError(problem, place=str(path), found=str(getattr(found, wrong)), allowed=str(expected))
-    return _Scan(view, 0, Position(HEADER.size, identity.last_sequence, seal), identity, path)
+    return _Scan(view, 0, Position(HEADER.size, identity.last_sequence, seal), identity, path, growing)
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -209,7 +216,7 @@ def _read(
     if data is None:
         return [], after
     if after.offset == 0:
-        scan = _scanned(data, identity, path)
+        scan = _scanned(data, identity, path, growing=True)
     else:
         if data[: SEAL.size] != SEAL.pack(after.seal):
             raise CorruptError(
@@ -218,7 +225,7 @@ def _read(
             )  # fmt: skip
         if len(data) == SEAL.size:
             return [], after
-        scan = _Scan(memoryview(data), start, after, identity, path)
+        scan = _Scan(memoryview(data), start, after, identity, path, growing=True)
     return scan.records, scan.position
 
 

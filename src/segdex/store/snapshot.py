@@ -11,6 +11,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from segdex.errors import ArgumentError, CorruptError, LimitError, LockedError, SegdexError, StorageError, VersionError
 from segdex.store import journal
@@ -107,7 +108,7 @@ def commit(
     least: int = 1,
     since: int | None = None,
     lock: Lock | None = None,
-    keep: int = 2,
+    keep: Literal[1, 2] = 2,
 ) -> Identity:
     """Write the next generation of an index, the first where the folder is empty or missing.
 
@@ -154,7 +155,7 @@ def _commit(
     last_sequence: int | None,
     least: int,
     since: int | None,
-    keep: int,
+    keep: Literal[1, 2],
 ) -> Identity:
     before = pointer_to_write(folder, system)
     if since is not None and (before is None or before.generation != since):
@@ -175,6 +176,23 @@ def _commit(
         raise
     _prune(folder, {made, before} if keep > 1 else {made}, system, strict=keep == 1)
     return identity
+
+
+def forget_older(folder: Path, system: OperatingSystem, lock: Lock) -> None:
+    """Remove every generation but the current one, and their journals.
+
+    A commit with *keep* 1 does this too; one that was cut short after the new generation became current has left the
+    older ones, and they hold what was to be erased.
+
+    Raises:
+        LockedError: the lock is not held here.
+        CorruptError: ``CURRENT``, or the file that it names, is damaged: then the older ones stay.
+        StorageError: the operating system refused; some may still be there.
+    """
+    lock.check()
+    current = pointer(folder, system)
+    _open(folder, current, system)
+    _prune(folder, {current}, system, strict=True)
 
 
 def _sequence(
@@ -206,8 +224,9 @@ def _sequence(
 
 
 def _next(folder: Path, before: Pointer | None, least: int, system: OperatingSystem) -> int:
-    """The number of the next generation: greater than those of all files that are there."""
-    last = max([before.generation if before else 0, *generations(folder, system), least - 1])
+    """The number of the next generation: greater than those of all generations and journals that are there."""
+    there = [*generations(folder, system), *journals(folder, system)]
+    last = max([before.generation if before else 0, *there, least - 1])
     if last >= _LARGEST_GENERATION:
         raise LimitError(
             "no number is left for the next generation", place=str(folder / file_name(last)),
@@ -254,5 +273,5 @@ def _prune(folder: Path, kept: set[Pointer | None], system: OperatingSystem, str
             if strict:
                 raise
             _log.warning("an old generation stays for now: %s", error)
-    if strict and old:
+    if strict:
         system.sync_folder(folder)
