@@ -184,7 +184,9 @@ def check(life: Life, chance: random.Random) -> None:
         _check_oracle(case, index, model, asked)
 
 
-def _check_rule(rule: Any, index: segdex.Index, fresh: segdex.Index, model: Model, keys: list[str], chance: random.Random) -> None:
+def _check_rule(
+    rule: Any, index: segdex.Index, fresh: segdex.Index, model: Model, keys: list[str], chance: random.Random
+) -> None:
     expected = members(fresh, rule)
     same(members(index, rule), expected)
     assert index.count(rule) == len(expected)
@@ -201,7 +203,9 @@ def _check_rule(rule: Any, index: segdex.Index, fresh: segdex.Index, model: Mode
     for suppression in (True, *([each] for each in sorted(purposes))):
         assert index.count(rule, suppression=suppression) == fresh.count(rule, suppression=suppression)
     exported = index.members(rule).read_all()
-    assert sorted(map(str, exported["id"].to_pylist())) == sorted(map(str, fresh.members(rule).read_all()["id"].to_pylist()))
+    assert sorted(map(str, exported["id"].to_pylist())) == sorted(
+        map(str, fresh.members(rule).read_all()["id"].to_pylist())
+    )
     if chance.random() < 0.2:
         explained, other = index.explain(rule), fresh.explain(rule)
         assert (explained.count, explained.suppressed) == (other.count, other.suppressed)
@@ -240,9 +244,7 @@ def _check_values(index: segdex.Index, fresh: segdex.Index, chance: random.Rando
                 assert repr(getattr(told, key)) == repr(getattr(other, key)), (name, rule, key)
             if kind.kind == "integer" or kind.scale is not None:
                 assert told.sum == other.sum, (name, rule)
-            ordered = [
-                [repr(row[1]) for row in _rows(each, rule, label)] for each in (index, fresh)
-            ]
+            ordered = [[repr(row[1]) for row in _rows(each, rule, label)] for each in (index, fresh)]
             assert ordered[0] == ordered[1], (name, rule)
 
 
@@ -277,7 +279,11 @@ def _check_oracle(case: cases.Case, index: segdex.Index, model: Model, asked: li
     world = worlds.make_world(rows, random.Random(0), len(universe))
     world = dataclasses.replace(world, attributes=people, as_of=model.as_of)
     metrics = {name: worlds.METRICS[was] for name, was in model.originals.items() if name in model.schema["metrics"]}
-    bands = {name: band for name, band in model.schema["bands"].items() if "edges" in band and band["metric"] in {*metrics, "points"}}
+    bands = {
+        name: band
+        for name, band in model.schema["bands"].items()
+        if "edges" in band and band["metric"] in {*metrics, "points"}
+    }
     items = cases._items(world, people, metrics, [*case.calls], {"bands": bands})
     segments: dict[str, Any] = {name: segdex.parse(said["where"]) for name, said in model.segments.items()}
     for name in model.loaded:

@@ -240,7 +240,9 @@ def stream_table(stream: str, held: Sequence[Row], schema: Mapping[str, Any], te
     return pa.table(columns)
 
 
-def label_table(held: Mapping[str, tuple[str | None, float | None]], names: Sequence[str] = ("id", "cluster", "p")) -> pa.Table:
+def label_table(
+    held: Mapping[str, tuple[str | None, float | None]], names: Sequence[str] = ("id", "cluster", "p")
+) -> pa.Table:
     """A table of key, label and score."""
     labels = [label for label, _ in held.values()]
     scores = [score for _, score in held.values()]

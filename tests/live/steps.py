@@ -68,7 +68,9 @@ def batch(life: Life, chance: random.Random) -> tuple[list[Person], dict[str, li
     """Good rows, and the attributes that the table of customers has columns for."""
     model = life.model
     keys = chance.sample(life.keys, chance.randint(1, len(life.keys)))
-    names = [name for name in cases.ATTRIBUTES if chance.random() < 0.6] if chance.random() < 0.7 else [*cases.ATTRIBUTES]
+    names = (
+        [name for name in cases.ATTRIBUTES if chance.random() < 0.6] if chance.random() < 0.7 else [*cases.ATTRIBUTES]
+    )
     people = worlds.people_of(chance, keys, names, 5, model.versioned) if chance.random() < 0.6 else []
     streams = chance.sample(sorted(metric_worlds.STREAMS), chance.choice([0, 1, 1, 2, 5]))
     return people, {name: worlds.rows_of(chance, name, keys, chance.randrange(6), model) for name in streams}, names
@@ -122,7 +124,9 @@ def later(life: Life, chance: random.Random) -> dt.datetime:
     now = life.model.as_of
     marks = [metric_worlds.AS_OF, dt.datetime(2026, 3, 8, 7, tzinfo=dt.UTC), dt.datetime(2026, 11, 1, 6, tzinfo=dt.UTC)]
     local = now.astimezone(metric_worlds.ZONE)
-    marks.append((local.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + dt.timedelta(days=40)).replace(day=1))
+    marks.append(
+        (local.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + dt.timedelta(days=40)).replace(day=1)
+    )
     marks += [row.time for held in life.model.rows.values() for row in held if row.time and row.time > now][:3]
     ahead = [mark.astimezone(dt.UTC) for mark in marks if mark > now]
     if chance.random() < 0.5:
@@ -220,7 +224,9 @@ def rule_text(life: Life, chance: random.Random) -> str:
     numbers = [name for name in model.schema["metrics"] if name in life.plain_numbers()]
     parts += [f"{name} > 0" for name in chance.sample(numbers, min(1, len(numbers)))]
     chosen = chance.sample(parts, chance.randint(1, min(3, len(parts))))
-    return chance.choice([" and ", " or "]).join(f"not {each}" if chance.random() < 0.2 else f"({each})" for each in chosen)
+    return chance.choice([" and ", " or "]).join(
+        f"not {each}" if chance.random() < 0.2 else f"({each})" for each in chosen
+    )
 
 
 def rename(life: Life, chance: random.Random) -> Changes | None:

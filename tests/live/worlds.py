@@ -117,7 +117,9 @@ def _near(chance: random.Random, now: dt.datetime) -> list[dt.datetime]:
             for _ in range(3)]  # fmt: skip
 
 
-def people_of(chance: random.Random, keys: Sequence[str], names: Sequence[str], most: int, versioned: bool) -> list[Person]:
+def people_of(
+    chance: random.Random, keys: Sequence[str], names: Sequence[str], most: int, versioned: bool
+) -> list[Person]:
     """Rows of customers; several may be one customer's."""
     return [
         Person(
