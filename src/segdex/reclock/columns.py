@@ -15,6 +15,7 @@ from segdex.generation import Values
 from segdex.metrics import families
 from segdex.metrics.select import spread
 from segdex.reclock import kernels_rows
+from segdex.reclock.touched import united
 from segdex.schema.types import ValueType
 from segdex.values import clock
 from segdex.values.cells import Cell
@@ -248,7 +249,7 @@ class LaterColumn(Cell[Values]):
         if self.is_made or base is None:
             return LaterColumn(self, before, ids, part, way)
         own = self._part.data if way is None else way.shifted(self._part.data, before, self._ids)
-        both = np.union1d(self._ids, ids)
+        both = united([self._ids, ids])
         data = np.empty(len(both), own.dtype)
         data[np.searchsorted(both, self._ids)] = own
         data[np.searchsorted(both, ids)] = part.data
@@ -284,7 +285,7 @@ def crossing(old: Cell[Values], edges: Sequence[float], before: int, now: int) -
     found = within_any(
         column.data, days - ((now - as_of) / clock.DAY + CLOSE), days - ((before - as_of) / clock.DAY - CLOSE)
     )
-    return np.union1d(found, more) if len(more) else found
+    return united([found, more]) if len(more) else found
 
 
 def within_any(values: Data, lows: Floats, highs: Floats) -> Ints:
@@ -313,7 +314,7 @@ def within_any(values: Data, lows: Floats, highs: Floats) -> Ints:
     if lows.min() == low and highs.max() == high:
         return np.concatenate(found)
     outside = (values < low) & (lows.min() < low) | (values > high) & (highs.max() > high)
-    return np.union1d(np.concatenate(found), np.flatnonzero(outside))
+    return united([np.concatenate(found), np.flatnonzero(outside)])
 
 
 # --- ranks -------------------------------------------------------------------------------------------------------
@@ -367,7 +368,7 @@ def later_ranks(
     root: Cell[Ranks] | None = old
     if isinstance(old, LaterRanks):
         root, before = old.root()
-        ids = np.union1d(before, ids)
+        ids = united([before, ids])
     return LaterRanks(root, ids, values, edges, inside)
 
 
@@ -410,7 +411,7 @@ class LaterFamily(Cell[Values]):
         base = self._base
         if self.is_made or base is None:
             return LaterFamily(self, ids, part, self._count)
-        both = np.union1d(self._ids, ids)
+        both = united([self._ids, ids])
         merged = _spliced(self._part, _marked(ids, self._count), part)
         if part.among is not None and self._part.among is not None:
             among = np.empty(len(both), np.bool_)
