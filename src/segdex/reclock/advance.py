@@ -32,23 +32,12 @@ from segdex.reclock.changes import (
     flips_of_column,
     joined,
 )  # fmt: skip
-from segdex.reclock.columns import (
-    Computed,
-    Decaying,
-    LaterRanks,
-    Since,
-    crossing,
-    decayed,
-    decaying,
-    global_part,
-    labelled,
-    later_column,
-    later_family,
-    later_ranks,
-    taken,
-)  # fmt: skip
+from segdex.reclock.columns import Computed, Since, crossing, later_column, taken
 from segdex.reclock.dependence import asks_today, moving, parts_of
+from segdex.reclock.families import global_part, later_family
+from segdex.reclock.ranks import LaterRanks, later_ranks
 from segdex.reclock.rows import FromRows
+from segdex.reclock.scores import Decaying, decayed, decaying, labelled
 from segdex.reclock.spans import Advance
 from segdex.reclock.touched import united, without
 from segdex.rules import nodes
