@@ -7,7 +7,7 @@ import numpy as np
 from segdex.metrics.select import spread
 from segdex.reclock import kernels_rows
 from segdex.reclock.touched import united
-from segdex.values.column import Data, Floats, Ints
+from segdex.values.column import Data, Floats, Ints, Mask
 
 BLOCK = 1 << 20
 """Items that are looked at at once."""
@@ -33,14 +33,17 @@ def within_any(values: Data, lows: Floats, highs: Floats) -> Ints:
         part = values[start : start + BLOCK]
         items = np.empty(len(part) + 1, np.int64)
         items = items[: kernels_rows.find_floats(part, low, scale, marks, items)]
-        held = part[items]
-        there = np.zeros(len(items), np.bool_)
-        for ends in zip(lows, highs, strict=True):
-            there |= (held >= ends[0]) & (held <= ends[1])
-        return items[there] + start
+        return items[_within(part[items], lows, highs)] + start
 
     found = spread(one, list(range(0, len(values), BLOCK)) or [0])
     if lows.min() == low and highs.max() == high:
         return np.concatenate(found)
-    outside = (values < low) & (lows.min() < low) | (values > high) & (highs.max() > high)
-    return united([np.concatenate(found), np.flatnonzero(outside)])
+    outside = np.flatnonzero((values < low) | (values > high))
+    return united([np.concatenate(found), outside[_within(values[outside], lows, highs)]])
+
+
+def _within(values: Data, lows: Floats, highs: Floats) -> Mask:
+    found = np.zeros(len(values), np.bool_)
+    for low, high in zip(lows, highs, strict=True):
+        found |= (values >= low) & (values <= high)
+    return found
