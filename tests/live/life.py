@@ -1,228 +1,525 @@
-"""The life of one index: steps are taken, and after each what it tells is held to what it was and is."""
+"""A life of an index, action after action, and a naive model of it.
+
+Action number *n* is always the same one, so that whoever knows how many were done knows everything: `Model` does them
+in plain Python, `act` does them to an index. `told` is what an index says, `Model.told` what it must say.
+"""
 
 from __future__ import annotations
 
-import dataclasses
+import copy
+import datetime as dt
 import random
-import shutil
-import tempfile
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 import segdex
-from segdex.asking import Asking
-from segdex.live.changes import Changes
-from tests.live import law, steps, worlds
-from tests.live.model import Model
-from tests.metrics import worlds as metric_worlds
 
-Moves = dict[str, dict[str, set[str]]]
-"""By segment who ``entered`` and who ``left``."""
+START = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
+COUNTRIES = ("IN", "US", "AE", None)
+PEOPLE = 24
+"""Customers whom the index begins with; as many more come later."""
 
-
-@dataclasses.dataclass
-class Told:
-    """What the feed must say of a generation."""
-
-    generation: int
-    moves: Moves
-    redefined: set[str]
-    erased: int
-
-
-class Life:
-    """An index in the making, its model, and who follows it."""
-
-    def __init__(self, seed: int, folder: Path) -> None:
-        chance = random.Random(seed)
-        self.model, kind = worlds.make(seed)
-        self.keys = worlds.KEYS[kind] + (worlds.MIXED if chance.random() < 0.3 else [])
-        self.number = 0
-        self.scored = {"panel": True}
-        self.feed: list[Told] = []
-        self.views: list[tuple[Any, Any]] = []
-        self._root, self._folders = folder, 0
-        first = dict(self.model.rows)
-        for name in metric_worlds.STREAMS:
-            if chance.random() < 0.5:
-                first[name] = worlds.rows_of(chance, name, worlds.KEYS[kind][:5], chance.randrange(14), self.model)
-        names = list(worlds.cases.ATTRIBUTES)
-        people = worlds.people_of(chance, worlds.KEYS[kind][:5], names, 8, self.model.versioned)
-        self.model.take(people, first)
-        universe = self.model.universe
-        self.model.labels["panel"] = {key: ("b", 0.5) for key in universe if chance.random() < 0.5}
-        self.folder = self._next_folder() if chance.random() < 0.5 else None
-        self.reader: segdex.Index | None = None
-        self.index = law.build(self.model, out=self.folder)
-        self.queries = [self.index.prepare(text) for text in law.RULES]
-
-    # --- steps -----------------------------------------------------------------------------------------------------
-
-    def step(self, name: str, seed: int) -> None:
-        """Take a step, and hold what it tells to how the tracked segments have changed."""
-        self.number += 1
-        before, generation = law.tracked(self.index), self.index.generation
-        fitted = set(self.index._running().version.base.fitted)
-        changes = steps.STEPS[name][0](self, random.Random(seed))
-        after = law.tracked(self.index)
-        assert self.index.as_of == self.model.as_of
-        assert sorted(after) == sorted(self.model.tracked)
-        law.expect_fitted(self.index, self.model, set(self.index._running().version.base.fitted) - fitted)
-        if self.index.generation == generation:
-            law.same(after, before, name)
-            assert changes is None
-            return
-        moves = _moves(before, after, self.model.erased if name == "erase" else set())
-        told = Told(self.index.generation, moves, set(), 0)
-        if name in steps.DECLARING:
-            told.moves, told.redefined = (
-                {},
-                set(after) & (set(changes.redefined) | set(moves) | (after.keys() - before.keys())),
-            )
-        if isinstance(changes, Changes):
-            told.erased = changes.erased
-            assert changes.generation == self.index.generation
-            assert changes.as_of == self.model.as_of
-            law.same(moves_of(changes), told.moves)
-            law.same(set(changes.redefined), told.redefined)
-        self.feed.append(told)
-
-    def forget(self, keys: Iterable[str]) -> None:
-        """Erased customers are in no list of keys any more."""
-        for told in self.feed:
-            for name, sides in list(told.moves.items()):
-                told.moves[name] = {side: held - set(keys) for side, held in sides.items() if held - set(keys)}
-                if not told.moves[name]:
-                    del told.moves[name]
-
-    # --- folders ---------------------------------------------------------------------------------------------------
-
-    def _next_folder(self) -> Path:
-        self._folders += 1
-        return self._root / f"index{self._folders}"
-
-    def save(self, copy: bool) -> None:
-        """Save where the index is at home, or a copy elsewhere."""
-        if self.folder is None:
-            self.folder = self._next_folder()
-        place = self._next_folder() if copy else self.folder
-        if copy and not self.folder.exists():
-            self.folder = place
-        self.index.save(place)
-        with segdex.open(place) as held:
-            law.expect_same(held, self.index, self.model)
-
-    def reopen(self) -> None:
-        """Close the writer, and open what it left."""
-        if self.folder is None:
-            return
-        before = law.answers(self.index, self.model)
-        generation, offsets = self.index.generation, self.index.offsets
-        self.index.close()
-        with segdex.open(self.folder, verify=True) as held:
-            law.same(law.answers(held, self.model), before)
-        self.index = segdex.open(self.folder, read_only=False)
-        assert (self.index.generation, self.index.offsets) == (generation, offsets)
-        law.same(law.answers(self.index, self.model), before)
-        self.queries = [self.index.prepare(text) for text in law.RULES]
-
-    def follow(self) -> None:
-        """Who reads the folder sees what its writer says."""
-        if self.folder is None:
-            return
-        if self.reader is None:
-            self.reader = segdex.open(self.folder)
-        self.reader.refresh()
-        assert not self.reader.refresh()
-        law.expect_same(self.reader, self.index, self.model)
-
-    def look(self) -> None:
-        """Hold a version."""
-        view = self.index.view()
-        self.views.append((view, law.answers(view, self.model)))
-
-    # --- at the end ------------------------------------------------------------------------------------------------
-
-    def check(self, seed: int) -> None:
-        """The law, and everything else that holds at any time."""
-        law.check(self, random.Random(seed))
-        self.follow()
-        for view, held in self.views:
-            law.same(law.answers_of(view, held.columns), held)
-        self._check_feed(self.index)
-        if self.reader is not None:
-            self._check_feed(self.reader)
-
-    def _check_feed(self, index: segdex.Index) -> None:
-        first = self.feed[0].generation - 1 if self.feed else index.generation
-        for since in range(first, index.generation + 2):
-            wanted = [told for told in self.feed if told.generation > since]
-            found = list(index.changes(since))
-            law.same([each.generation for each in found], [told.generation for told in wanted])
-            for each, told in zip(found, wanted, strict=True):
-                law.same(moves_of(each), told.moves, each.generation)
-                assert set(each.redefined) == told.redefined
-                assert each.erased == told.erased
-
-    def plain_numbers(self) -> set[str]:
-        types = self.index._running().version.catalog.types
-        return {name for name, kind in types.items() if kind.kind in ("integer", "number") and not kind.family}
-
-    def close(self) -> None:
-        for view, _ in self.views:
-            view.close()
-        for held in (self.index, self.reader):
-            if held is not None:
-                held.close()
+SCHEMA: dict[str, Any] = {
+    "timezone": "UTC",
+    "customers": {"key": "id", "attributes": {"country": "category", "note": "text", "tags": "tags"}},
+    "streams": {
+        "orders": {
+            "key": "id", "time": "at", "unit": "basket",
+            "fields": {"amount": {"type": "number", "scale": 2}, "shop": "category", "line": "id"},
+        },
+        "calls": {
+            "key": "id", "time": "at", "id": "call", "version": "version", "deleted": "deleted",
+            "where": "minutes < 8", "fields": {"minutes": "integer", "line": "id"},
+        },
+    },
+    "metrics": {
+        "orders_10d": {"kind": "count", "stream": "orders", "window": "10d"},
+        "spend": {"kind": "sum", "stream": "orders", "field": "amount"},
+        "since": {"kind": "days_since", "stream": "orders"},
+        "share": {"kind": "share", "stream": "orders", "by": "shop"},
+        "talk": {"kind": "sum", "stream": "calls", "field": "minutes"},
+    },
+    "bands": {"recency": {"metric": "since", "edges": [5, 20], "labels": ["hot", "warm", "cold"]}},
+    "stages": {
+        "life": [{"name": "lead", "where": "spend = 0"}, {"name": "fresh", "where": "recency = 'hot'"},
+                 {"name": "rest", "where": "everyone"}]
+    },
+    "segments": {
+        "indians": {"where": "country = 'IN'", "tracked": True},
+        "regular": {"where": "orders_10d > 1", "tracked": True},
+        "hot": {"where": "recency = 'hot' and spend > 20", "tracked": True},
+        "talkers": {"where": "talk > 5", "tracked": True},
+    },
+}  # fmt: skip
 
 
-def _moves(before: dict[str, set[str]], after: dict[str, set[str]], erased: set[str]) -> Moves:
-    found: Moves = {}
-    for name in before.keys() & after.keys():
-        sides = {"entered": after[name] - before[name], "left": before[name] - after[name] - erased}
-        if any(sides.values()):
-            found[name] = {side: held for side, held in sides.items() if held}
-    return found
+def key_of(number: int) -> str:
+    """The key of a customer: a text that is nowhere else."""
+    return f"person-{number:03}-secret"
 
 
-def moves_of(changes: Changes) -> Moves:
-    """What a change tells, keys as text."""
-    found: Moves = {}
-    for side, held in (("entered", changes.entered), ("left", changes.left)):
-        for name, keys in held.items():
-            texts = [str(key) for key in keys.to_pylist()]
-            assert len(texts) == len(set(texts)) > 0
-            found.setdefault(name, {})[side] = set(texts)
-    return found
+@dataclass(frozen=True)
+class Row:
+    """One order."""
+
+    key: str
+    at: dt.datetime
+    basket: str
+    cents: int
+    shop: str
+
+    @property
+    def line(self) -> str:
+        """A field that tells of one customer alone."""
+        return f"line-of-{self.key}"
 
 
-def live(world: int, taken: list[tuple[str, int]], every: int = 0) -> None:
-    """A whole life: *taken* are steps and their seeds; every so many steps, and at the end, all is checked.
+@dataclass(frozen=True)
+class Call:
+    """A row of one id, of which the greatest is the call: a correction, or its removal."""
 
-    Raises:
-        AssertionError: where the law does not hold.
+    key: str
+    at: dt.datetime
+    call: str
+    version: int | None
+    deleted: bool
+    minutes: int
+
+    @property
+    def greatness(self) -> tuple[object, ...]:
+        """What rows of one id are compared by."""
+        version = (self.version is not None, self.version or 0)
+        return (version, self.at, self.minutes, self.line, self.deleted, self.key)
+
+    @property
+    def line(self) -> str:
+        """A field that tells of one customer alone."""
+        return f"call-of-{self.key}"
+
+    @property
+    def counts(self) -> bool:
+        """What the stream's ``where`` says."""
+        return self.minutes < 8
+
+
+@dataclass
+class Model:
+    """What the index must say: plain Python over plain rows.
+
+    Attributes:
+        done: how many actions were done.
+        people: country, tags and the number of the note by key.
+        rows: all orders.
+        calls: the greatest row of each call, by id.
+        defined: rules that were defined, by name: what they say of a customer.
+        begun: for each tracked segment, its members each time that it was declared, erased customers left out.
+        vips: the segment that was loaded; ties: the label; None: not there.
     """
-    root = Path(tempfile.mkdtemp(prefix="segdex-life-"))
-    try:
-        life = Life(world, root)
-        try:
-            for at, (name, seed) in enumerate(taken):
-                life.step(name, seed)
-                if every and at % every == every - 1:
-                    life.check(seed)
-            life.check(world)
-        finally:
-            life.close()
-    finally:
-        shutil.rmtree(root)
+
+    done: int = 0
+    clock: dt.datetime = START
+    people: dict[str, tuple[str | None, tuple[str, ...], int]] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    calls: dict[str, Call] = field(default_factory=dict)
+    offsets: dict[str, int] = field(default_factory=dict)
+    erased: set[str] = field(default_factory=set)
+    big: str | None = None
+    big_over: int = 0
+    begun: dict[str, list[set[str]]] = field(default_factory=dict)
+    vips: set[str] | None = None
+    ties: dict[str, str] | None = None
+
+    # --- customers ---
+
+    def orders(self, key: str, days: int | None = None) -> int:
+        """Transactions of a customer in so many last days."""
+        first: dict[str, dt.datetime] = {}
+        for row in self.rows:
+            if row.key == key and row.at <= self.clock:
+                first[row.basket] = min(row.at, first.get(row.basket, row.at))
+        return sum(1 for at in first.values() if days is None or at > self.clock - dt.timedelta(days=days))
+
+    def spend(self, key: str) -> int:
+        """Cents."""
+        return sum(row.cents for row in self.rows if row.key == key and row.at <= self.clock)
+
+    def talk(self, key: str, days: int | None = None) -> list[int]:
+        """Minutes of each call of a customer in so many last days."""
+        since = None if days is None else self.clock - dt.timedelta(days=days)
+        return [
+            call.minutes
+            for call in self.calls.values()
+            if call.key == key and call.counts and not call.deleted and call.at <= self.clock
+            and (since is None or call.at > since)
+        ]  # fmt: skip
+
+    def called(self, calls: tuple[Call, ...]) -> None:
+        """Rows of calls come."""
+        for call in calls:
+            if call.key in self.erased:
+                continue
+            if call.counts:
+                self.people.setdefault(call.key, (None, (), -1))
+            held = self.calls.get(call.call)
+            if held is None or call.greatness > held.greatness:
+                self.calls[call.call] = call
+
+    def recency(self, key: str) -> str | None:
+        """The band of days since the latest transaction began."""
+        first: dict[str, dt.datetime] = {}
+        for row in self.rows:
+            if row.key == key and row.at <= self.clock:
+                first[row.basket] = min(row.at, first.get(row.basket, row.at))
+        if not first:
+            return None
+        days = (self.clock - max(first.values())) / dt.timedelta(days=1)
+        return "hot" if days < 5 else "warm" if days < 20 else "cold"
+
+    def members(self, name: str) -> set[str]:
+        """Who is in a segment."""
+        has = {
+            "indians": lambda key: self.people[key][0] == "IN",
+            "regular": lambda key: self.orders(key, 10) > 1,
+            "hot": lambda key: self.recency(key) == "hot" and self.spend(key) > 2000,
+            "talkers": lambda key: sum(self.talk(key)) > 5,
+        }
+        if name == self.big:
+            return {key for key in self.people if self.spend(key) > 100 * self.big_over}
+        return {key for key in self.people if has[name](key)}
+
+    def expected(self) -> dict[str, int]:
+        """Counts by rule."""
+        people = self.people
+        found = {
+            "everyone": len(people),
+            "country = 'IN'": sum(country == "IN" for country, _, _ in people.values()),
+            "country is missing": sum(country is None for country, _, _ in people.values()),
+            "tags has any ('b', 'x')": sum(bool({"b", "x"} & set(tags)) for _, tags, _ in people.values()),
+            "orders_10d > 1": sum(self.orders(key, 10) > 1 for key in people),
+            "spend > 50.5": sum(self.spend(key) > 5050 for key in people),
+            "recency = 'warm'": sum(self.recency(key) == "warm" for key in people),
+            "life = 'lead'": sum(self.spend(key) == 0 for key in people),
+            "segment 'indians' and not segment 'hot'": len(self.members("indians") - self.members("hot")),
+            "segment 'indians' or segment 'hot'": len(self.members("indians") | self.members("hot")),
+            "count(orders, 3d) >= 1": sum(self.orders(key, 3) >= 1 for key in people),
+            "talk > 3": sum(sum(self.talk(key)) > 3 for key in people),
+            "count(calls, 3d) >= 1": sum(bool(self.talk(key, 3)) for key in people),
+            "note ends with '7'": sum(note % 10 == 7 for _, _, note in people.values()),
+        }
+        if self.big is not None:
+            found[f"segment '{self.big}'"] = len(self.members(self.big))
+        if self.vips is not None:
+            found["segment 'vips'"] = len(self.vips)
+        if self.ties is not None:
+            found["ties = 'close'"] = sum(tie == "close" for tie in self.ties.values())
+        return found
+
+    def tracked(self) -> dict[str, list[str]]:
+        """The members of every tracked segment."""
+        names = ["indians", "regular", "hot", "talkers", *([] if self.big is None else [self.big])]
+        return {name: sorted(self.members(name)) for name in names}
+
+    def told(self) -> Told:
+        """What an index must say."""
+        return Told(self.clock, dict(self.offsets), self.expected(), self.tracked())
+
+    # --- actions ---
+
+    def act(self, action: Action) -> None:
+        """Do one action."""
+        getattr(self, f"_{action.kind}")(action)
+        self.done += 1
+
+    def _apply(self, action: Action) -> None:
+        if action.to is not None:
+            self.clock = action.to
+        for key, held in action.people.items():
+            if key not in self.erased:
+                self.people[key] = held
+        for row in action.rows:
+            if row.key not in self.erased:
+                self.people.setdefault(row.key, (None, (), -1))
+                self.rows.append(row)
+        self.called(action.calls)
+        self.offsets["shop"] = action.number
+
+    def _advance(self, action: Action) -> None:
+        assert action.to is not None
+        self.clock = action.to
+
+    def _define(self, action: Action) -> None:
+        self.big, self.big_over = action.name, action.over
+        self.begun.setdefault(action.name, []).append(self.members(action.name))
+
+    def _rename(self, action: Action) -> None:
+        was, self.big = self.big, action.name
+        assert was is not None
+        self.begun.setdefault(action.name, []).append(self.members(action.name))
+
+    def _drop(self, _action: Action) -> None:
+        self.big = None
+
+    def _load(self, action: Action) -> None:
+        if action.name == "vips":
+            self.vips = set(action.keys) & set(self.people)
+        else:
+            self.ties = {
+                key: "close" if at % 3 else "loose" for at, key in enumerate(action.keys) if key in self.people
+            }
+
+    def _erase(self, action: Action) -> None:
+        gone = set(action.keys)
+        self.erased |= gone
+        self.people = {key: held for key, held in self.people.items() if key not in gone}
+        self.rows = [row for row in self.rows if row.key not in gone]
+        self.calls = {name: call for name, call in self.calls.items() if call.key not in gone}
+        self.vips = None if self.vips is None else self.vips - gone
+        self.ties = None if self.ties is None else {key: tie for key, tie in self.ties.items() if key not in gone}
+        self.begun = {name: [held - gone for held in each] for name, each in self.begun.items()}
+
+    def _readmit(self, action: Action) -> None:
+        self.erased -= set(action.keys)
+
+    def _save(self, _action: Action) -> None:
+        pass
+
+    _compact = _save
 
 
-def drawn(seed: int, most: int = 10) -> list[tuple[str, int]]:
-    """Random steps; the same for a seed."""
-    chance = random.Random(seed)
-    names = [name for name, (_, weight) in steps.STEPS.items() for _ in range(weight)]
-    return [(chance.choice(names), chance.randrange(1 << 30)) for _ in range(chance.randint(1, most))]
+@dataclass(frozen=True)
+class Told:
+    """What an index says of itself.
+
+    Attributes:
+        counts: by rule.
+        tracked: the keys in each tracked segment.
+    """
+
+    clock: dt.datetime
+    offsets: dict[str, int]
+    counts: dict[str, int]
+    tracked: dict[str, list[str]]
 
 
-__all__ = ["Asking", "Life", "Model", "drawn", "live"]
+@dataclass(frozen=True)
+class Action:
+    """Something that is done to an index; only what its kind needs is there."""
+
+    number: int
+    kind: str
+    name: str = ""
+    over: int = 0
+    to: dt.datetime | None = None
+    keys: tuple[str, ...] = ()
+    people: dict[str, tuple[str | None, tuple[str, ...], int]] = field(default_factory=dict)
+    rows: tuple[Row, ...] = ()
+    calls: tuple[Call, ...] = ()
+
+
+KINDS = (
+    *("apply",) * 5, "define", "apply", "advance", "apply", "load", "save", "apply", "apply", "tie", "apply", "erase",
+    "apply", "advance", "compact", "apply", "rename", "apply", "readmit", "apply", "apply", "save", "drop", "apply",
+)  # fmt: skip
+"""What is done, again and again."""
+
+
+def action(number: int, clock: dt.datetime) -> Action:
+    """Action *number* (from 1) of a life whose clock is at *clock*."""
+    chance = random.Random(number)
+    kind = KINDS[(number - 1) % len(KINDS)]
+    turn = (number - 1) // len(KINDS)
+    later = clock + dt.timedelta(hours=chance.choice((1, 12, 24, 60)))
+    some = tuple(key_of(each) for each in chance.sample(range(2 * PEOPLE), 8))
+    match kind:
+        case "apply":
+            return _batch(number, clock, chance, later if chance.random() < 0.3 else None)
+        case "advance":
+            return Action(number, kind, to=later)
+        case "define":
+            return Action(number, kind, name=f"big_{turn}", over=chance.randrange(10, 90))
+        case "rename":
+            return Action(number, kind, name=f"large_{turn}")
+        case "load":
+            return Action(number, "load", name="vips", keys=some)
+        case "tie":
+            return Action(number, "load", name="ties", keys=some)
+        case "erase" | "readmit":  # those who were erased a turn before come again
+            before = turn - (kind == "readmit")
+            return Action(number, kind, keys=tuple(key_of((5 * before + at) % (2 * PEOPLE)) for at in range(2)))
+    return Action(number, kind)
+
+
+def _batch(number: int, clock: dt.datetime, chance: random.Random, to: dt.datetime | None) -> Action:
+    def row(at: int) -> Row:
+        key = key_of(chance.randrange(2 * PEOPLE))
+        time = clock + dt.timedelta(hours=chance.choice((-300, -240, -100, -24, -1, 0, 20, 60)))
+        return Row(key, time, f"{key} {number} {at % 3}", chance.randrange(1, 6000), chance.choice("xyz"))
+
+    chosen = [key_of(each) for each in chance.sample(range(2 * PEOPLE), chance.randrange(3))]
+    people = {key: (chance.choice(COUNTRIES), tuple(chance.sample("abx", 1)), chance.randrange(100)) for key in chosen}
+    return Action(
+        number,
+        "apply",
+        to=to,
+        people=people,
+        rows=tuple(row(at) for at in range(chance.randrange(6))),
+        calls=some_calls(number, clock),
+    )
+
+
+def some_calls(number: int, clock: dt.datetime) -> tuple[Call, ...]:
+    """Rows of a few calls that come again and again: corrected, moved to others, removed, and older ones after all."""
+    chance = random.Random(f"calls {number}")
+
+    def call() -> Call:
+        time = clock + dt.timedelta(hours=chance.choice((-100, -71, -1, 0, 30)))
+        version = chance.choice((None, 0, number // 8, number // 8 + 1))
+        return Call(
+            key_of(chance.randrange(2 * PEOPLE)), time, f"call {chance.randrange(40)}", version, chance.random() < 0.2,
+            chance.randrange(10),
+        )  # fmt: skip
+
+    return tuple(call() for _ in range(chance.randrange(7)))
+
+
+# --- an index ------------------------------------------------------------------------------------------------------
+
+
+def customers(people: dict[str, tuple[str | None, tuple[str, ...], int]]) -> pa.Table:
+    """Customers as a table."""
+    held = list(people.values())
+    notes = [None if note < 0 else f"note-of-{key}-{note}" for key, (_, _, note) in people.items()]
+    return pa.table(
+        {
+            "id": pa.array(list(people), pa.string()),
+            "country": pa.array([country for country, _, _ in held], pa.string()),
+            "tags": pa.array([list(tags) for _, tags, _ in held], pa.list_(pa.string())),
+            "note": pa.array(notes, pa.string()),
+        }
+    )
+
+
+def orders(rows: tuple[Row, ...]) -> pa.Table:
+    """Orders as a table."""
+    return pa.table(
+        {
+            "id": pa.array([row.key for row in rows], pa.string()),
+            "at": pa.array([row.at for row in rows], pa.timestamp("us", "UTC")),
+            "basket": pa.array([row.basket for row in rows], pa.string()),
+            "amount": pa.array([row.cents / 100 for row in rows], pa.float64()),
+            "shop": pa.array([row.shop for row in rows], pa.string()),
+            "line": pa.array([row.line for row in rows], pa.string()),
+        }
+    )
+
+
+def calls(rows: tuple[Call, ...]) -> pa.Table:
+    """Calls as a table."""
+    return pa.table(
+        {
+            "id": pa.array([row.key for row in rows], pa.string()),
+            "at": pa.array([row.at for row in rows], pa.timestamp("us", "UTC")),
+            "call": pa.array([row.call for row in rows], pa.string()),
+            "version": pa.array([row.version for row in rows], pa.int64()),
+            "deleted": pa.array([row.deleted for row in rows], pa.bool_()),
+            "minutes": pa.array([row.minutes for row in rows], pa.int64()),
+            "line": pa.array([row.line for row in rows], pa.string()),
+        }
+    )
+
+
+def begun() -> Model:
+    """The model before the first action."""
+    chance = random.Random(0)
+    model = Model()
+    for number in range(PEOPLE):
+        model.people[key_of(number)] = (chance.choice(COUNTRIES), ("a",), chance.randrange(100))
+        if number % 2:
+            at = START - dt.timedelta(hours=chance.choice((0, 1, 100, 240, 241, 2000)))
+            model.rows.append(Row(key_of(number), at, f"{number}", chance.randrange(1, 6000), "x"))
+    model.called(FIRST_CALLS)
+    model.begun = {name: [model.members(name)] for name in SCHEMA["segments"]}
+    return model
+
+
+FIRST_CALLS = tuple(call for number in range(-8, 0) for call in some_calls(number, START))
+
+
+def build(folder: Path | None = None) -> segdex.Index:
+    """The index before the first action."""
+    model = begun()
+    tables = {"customers": customers(model.people), "orders": orders(tuple(model.rows))}
+    tables["calls"] = calls(FIRST_CALLS)
+    return segdex.build(SCHEMA, as_of=START, sources=tables, out=folder)
+
+
+def act(index: segdex.Index, what: Action, model: Model) -> None:
+    """Do one action to an index that stands where *model* does."""
+    match what.kind:
+        case "apply":
+            tables = {"customers": customers(what.people), "orders": orders(what.rows), "calls": calls(what.calls)}
+            index.apply(tables, source="shop", offset=what.number, as_of=what.to)
+        case "advance":
+            assert what.to is not None
+            index.advance(what.to)
+        case "define":
+            index.define(what.name, f"spend > {what.over}", tracked=True)
+        case "rename":
+            assert model.big is not None
+            index.rename(model.big, what.name)
+        case "drop":
+            assert model.big is not None
+            index.drop(model.big)
+        case "load" if what.name == "vips":
+            index.load("vips", list(what.keys))
+        case "load":
+            labels = ["close" if at % 3 else "loose" for at in range(len(what.keys))]
+            index.load("ties", pa.table({"key": list(what.keys), "label": labels}))
+        case "erase":
+            index.erase(list(what.keys))
+        case "readmit":
+            index.readmit(list(what.keys))
+        case "compact":
+            index.compact()
+        case "save":
+            index.save(index._folder)  # type: ignore[arg-type]
+
+
+def told(index: segdex.Index, model: Model) -> Told:
+    """What an index says to the questions that *model* answers; names that it does not have yet are left out."""
+    with index.view() as view:
+        known = [rule for rule in model.expected() if view.check(rule).valid]
+        counts = dict(zip(known, view.counts(known), strict=True))
+        schema = view.schema.segments
+        tracked = {
+            name: sorted(view.members(f"segment '{name}'").read_all()["id"].to_pylist())
+            for name in schema
+            if schema[name].tracked
+        }
+        return Told(view.as_of, dict(index.offsets), counts, tracked)
+
+
+def replayed(index: segdex.Index, model: Model) -> dict[str, list[str]]:
+    """The members of every tracked segment of *model* by the feed alone, from the first generation on."""
+    held = {name: set(each[0]) for name, each in model.begun.items()}
+    declared = dict.fromkeys(model.begun, 0)
+    for changes in index.changes(1):
+        for name in held.keys() & set(changes.redefined):
+            held[name] = set(model.begun[name][declared[name]])
+            declared[name] += 1
+        for name, members in held.items():
+            entered, left = (
+                set(side[name].to_pylist() if name in side else ()) for side in (changes.entered, changes.left)
+            )
+            assert not entered & members, f"{name}: entered twice"
+            assert left <= members, f"{name}: left and were not in"
+            held[name] = (members | entered) - left
+    return {name: sorted(held[name]) for name in model.tracked()}
+
+
+def copied(model: Model) -> Model:
+    """A model of its own."""
+    return copy.deepcopy(model)

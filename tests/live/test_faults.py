@@ -12,7 +12,7 @@ import pytest
 import segdex
 from segdex.errors import SegdexError, StorageError
 from segdex.store.os import OperatingSystem
-from tests.live.test_life import row, small
+from tests.live.test_actions import row, small
 
 
 class Refusing(OperatingSystem):

@@ -48,9 +48,14 @@ WHOLE = Change(NOBODY, whole=True)
 
 
 def changed_columns(ids: Ints, before: Column, after: Column, moves: bool = False) -> Change:
-    """The change of a column, of those customers among *ids* whose values differ in a bit."""
+    """The change of a column, of those customers among *ids* whose values differ in a bit.
+
+    Where the values of all others move, one that has stayed the same is one that did not move along.
+    """
+    if moves:
+        return Change(ids, before, after, moves)
     differ = np.flatnonzero(bits(before.data) != bits(after.data))
-    return Change(ids[differ], before.take(differ), after.take(differ), moves)
+    return Change(ids[differ], before.take(differ), after.take(differ))
 
 
 def joined(one: Change, other: Change) -> Change:

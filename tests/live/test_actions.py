@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pyarrow as pa
 
 import segdex
-from tests.live import life
+from tests.live import actions
 
 
 def test_an_index_its_readers_and_whoever_opens_it_again_say_what_the_model_says(tmp_path: Path) -> None:
-    model, index = life.begun(), life.build(tmp_path / "index")
+    model, index = actions.begun(), actions.build(tmp_path / "index")
     reader = segdex.open(tmp_path / "index")
-    for number in range(1, 2 * len(life.KINDS) + 1):
-        action = life.action(number, model.clock)
-        life.act(index, action, model)
+    for number in range(1, 2 * len(actions.KINDS) + 1):
+        action = actions.action(number, model.clock)
+        actions.act(index, action, model)
         model.act(action)
         expected = model.told()
-        assert life.told(index, model) == expected, action
+        assert actions.told(index, model) == expected, action
         if number % 5 == 0:
-            assert life.replayed(index, model) == expected.tracked, action
+            assert actions.replayed(index, model) == expected.tracked, action
             reader.refresh()
-            assert (reader.generation, life.told(reader, model)) == (index.generation, expected), action
+            assert (reader.generation, actions.told(reader, model)) == (index.generation, expected), action
         if number % 19 == 0:
             before = index.generation
             index.close()
             index = segdex.open(tmp_path / "index", read_only=False)
-            assert (index.generation, life.told(index, model)) == (before, expected), action
-            assert life.replayed(index, model) == expected.tracked, action
+            assert (index.generation, actions.told(index, model)) == (before, expected), action
+            assert actions.replayed(index, model) == expected.tracked, action
     index.close()
 
 
@@ -67,3 +68,14 @@ def test_a_generation_has_one_number_for_its_writer_its_readers_and_whoever_open
             assert writer.generation == reader.generation == other.generation
             assert [each.generation for each in writer.changes(1)] == [each.generation for each in other.changes(1)]
     assert [each.generation for each in reader.changes(1)] == [reader.generation]
+
+
+def test_days_that_are_the_same_again_have_not_moved_along() -> None:
+    """At both clocks an order is new, and it is not the same one."""
+    rows = tuple(actions.Row("a", actions.START + dt.timedelta(days=days), f"{days}", 100, "x") for days in (0, 3))
+    tables = {"customers": actions.customers({"b": (None, (), 1)}), "orders": actions.orders(rows)}
+    index = segdex.build(actions.SCHEMA, as_of=actions.START, sources=tables)
+    index.advance(actions.START + dt.timedelta(days=3))
+    assert index.customer("a").metrics["since"] == 0
+    index.advance(actions.START + dt.timedelta(days=5))
+    assert index.customer("a").metrics["since"] == 2
