@@ -41,7 +41,7 @@ def erased(state: State, keys: pa.Array) -> tuple[State, Moves, int]:
         {name: hot.from_mask(nobody) for name in loaded_in(state.catalog)},
         {name: gathering.column((base.hidden,), name, nowhere) for name in base.hidden},
         nobody,
-        state.answers.binder,
+        state.answers.base,
     )
     made, moves = placed(state, those, fresh, before)
     return dataclasses.replace(made, erased=hashed), moves, inside
