@@ -50,6 +50,8 @@ class Batch:
         report: what became of the rows, as that of a build.
         dropped: how many rows were left out because their customer was erased.
         tables: the rows that were accepted, see `segdex.ingest.accepted`; reading them gives the same batch.
+        turns: of batches that are read as one, the first that names each key, shape (m,): keys that the index does not
+            have get their dense ids by these, then ascending; None: ascending.
     """
 
     keys: KeyValues
@@ -63,6 +65,7 @@ class Batch:
     report: Report
     dropped: int
     tables: Mapping[str, Accepted]
+    turns: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -84,6 +87,7 @@ class Batch:
             attributes={name: column.take(rows) for name, column in self.attributes.items()},
             upserted=np.append(self.upserted, np.zeros(len(ids), np.bool_)),
             versions=None if self.versions is None else self.versions.take(rows),
+            turns=None if self.turns is None else self.turns[rows],
             strangers=np.append(self.strangers, np.ones(len(ids), np.bool_)),
             events={name: widened(events, count) for name, events in self.events.items()},
             graves={name: widened(events, count) for name, events in self.graves.items()},

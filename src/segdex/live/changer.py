@@ -24,7 +24,7 @@ from segdex.live.perform import batch_of, later, performed
 from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
 from segdex.live.rows import MANY_RUNS, TOO_MANY_RUNS, Joined, joined, with_joined
 from segdex.live.state import State, started
-from segdex.live.together import together
+from segdex.live.together import runs
 from segdex.live.writer import Writer
 from segdex.load import Loaded, read_into
 from segdex.query.answers import Answers
@@ -71,8 +71,8 @@ class Changer:
         """
         state, feed = self.state, self.feed
         read = [records.from_bytes(payload, f"{place}, record {sequence}") for sequence, payload in found]
-        for record in together(read):
-            state = tidied(performed(state, record.action)[0].numbered(record.entry.generation))
+        for run in runs(read, state.catalog):
+            state = tidied(run.performed(state))
         self.state, self.feed = state, feed.with_entries([record.entry for record in read])
 
     # --- what is asked for -----------------------------------------------------------------------------------------
