@@ -357,12 +357,18 @@ class Index(Asking):
         """
         if not isinstance(since, int) or isinstance(since, bool):
             raise ArgumentError("since", found=repr(since), allowed="the number of a generation")
+        followed = self._followed()
+        if followed is not None:
+            return followed.changes(since)
         with self._changing:
             return self._known().changes(since)
 
     @property
     def offsets(self) -> Mapping[str, int]:
         """The position after the last batch that was taken in, by source."""
+        followed = self._followed()
+        if followed is not None:
+            return dict(followed.state.offsets)
         with self._changing:
             return dict(self._known().state.offsets)
 
@@ -432,6 +438,12 @@ class Index(Asking):
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _followed(self) -> Changer | None:
+        """What a reader knows of the changes, None where it has not looked yet: it is replaced as a whole and never
+        changed, so that who asks need not wait for a refresh that is under way."""
+        self._running()
+        return self._changer if self._read_only else None
 
     # --- inside; who calls these holds the lock --------------------------------------------------------------------
 
