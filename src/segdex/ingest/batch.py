@@ -25,6 +25,7 @@ from segdex.ingest.readers import Batch as Piece
 from segdex.ingest.report import OnError, Report, SourceReport, Tally, rejections
 from segdex.ingest.sources import CUSTOMERS, Source, source_of
 from segdex.ingest.streams import Rows, read_rows, settle
+from segdex.ingest.turns import turns_of
 from segdex.ingest.universe import Universe
 from segdex.ingest.versions import Kind
 from segdex.schema.catalog import Catalog
@@ -49,6 +50,8 @@ class Batch:
         graves: of each of them that has ids the rows that won theirs and are no events, see `segdex.events.ids`.
         report: what became of the rows, as that of a build.
         dropped: how many rows were left out because their customer was erased.
+        turns: where the tables are several batches that are read together, the place of each customer by the batch that
+            came with them first: new ones are numbered so. None: by their keys.
         tables: the rows that were accepted, see `segdex.ingest.accepted`; reading them gives the same batch.
     """
 
@@ -63,6 +66,7 @@ class Batch:
     report: Report
     dropped: int
     tables: Mapping[str, Accepted]
+    turns: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -222,7 +226,16 @@ class _Reading:
             report=Report(tuple(reports), rejections(list(self._tallies.values()))),
             dropped=sum(dropped.values()),
             tables={name: accepted(read.pieces, read.lasting) for name, read in self._read.items()},
+            turns=self._turns(universe, values),
         )
+
+    def _turns(self, universe: Universe, values: KeyValues) -> Ints | None:
+        held = {name: source.table for name, source in self.sources.items()}
+        several = {name: table.batches for name, table in held.items() if isinstance(table, Accepted)}
+        if not any(batches.any() for batches in several.values()):
+            return None
+        read = self._read
+        return turns_of(universe, values, [(read[name].keys, read[name].lasting, several[name]) for name in several])
 
     def _universe(self) -> Universe:
         universe = Universe(self._space)

@@ -142,7 +142,7 @@ class Keys:
 
     def _of_texts(self, strings: pa.LargeStringArray) -> Ints:
         if pa.types.is_int64(self.values.type):
-            return self._of_integers(*_canonical(strings))
+            return self._of_integers(*canonical(strings))
         if len(strings) * _HASHING_PAYS > len(self.values):
             found = pc.fill_null(pc.index_in(strings, value_set=self.values, skip_nulls=True), -1)
             return np.asarray(found).astype(np.int64)
@@ -164,7 +164,7 @@ class Keys:
         return ids
 
 
-def _canonical(strings: pa.LargeStringArray) -> tuple[Ints, Mask]:
+def canonical(strings: pa.LargeStringArray) -> tuple[Ints, Mask]:
     """The integers that strings stand for, and which of them stand for one as it is usually written."""
     offsets, data, known = text_buffers(strings)
     whole, statuses = np.empty(len(strings), np.int64), np.empty(len(strings), np.int8)

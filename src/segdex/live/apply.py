@@ -76,6 +76,8 @@ class Touched:
 
 def _touched(state: State, batch: Batch) -> Touched:
     new = np.flatnonzero(batch.ids < 0)
+    if batch.turns is not None:
+        new = new[np.argsort(batch.turns[new])]
     ids = batch.ids.copy()
     ids[new] = state.version.count + np.arange(len(new))
     keys = grown(state.version.keys, batch.keys.take(pa.array(new))) if len(new) else state.version.keys

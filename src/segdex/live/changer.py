@@ -71,8 +71,9 @@ class Changer:
         """
         state, feed = self.state, self.feed
         read = [records.from_bytes(payload, f"{place}, record {sequence}") for sequence, payload in found]
-        for record in together(read):
-            state = performed(state, record.action)[0].numbered(record.entry.generation)
+        for record, tables in together(read):
+            batch = None if tables is None else batch_of(state, tables, "skip")
+            state = performed(state, record.action, batch)[0].numbered(record.entry.generation)
             if state.rows is not None and (made := joined(state.rows.runs)) is not None:
                 state = dataclasses.replace(state, rows=with_joined(state.rows, made))
         for record in read:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -14,8 +15,8 @@ MOST_ROWS = 1 << 17
 """Rows that are taken in at once: more take more memory and no less time."""
 
 
-def together(records: Sequence[Record]) -> Iterator[Record]:
-    """*records* with runs of batches put together; each has the entry of its last one.
+def together(records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Accepted] | None]]:
+    """*records* with runs of batches put together; each has the entry of its last one, and the tables of all.
 
     The order of rows changes nothing but for customers, of whose rows the later one wins as a whole. That is the same
     in one batch as in many where they have the same columns.
@@ -27,7 +28,7 @@ def together(records: Sequence[Record]) -> Iterator[Record]:
         if not isinstance(action, Apply) or action.as_of is not None:
             yield from _one(held)
             held, rows, columns = [], 0, None
-            yield record
+            yield record, None
             continue
         tables = from_bytes(action.tables)
         own = _columns(tables.get(CUSTOMERS))
@@ -47,18 +48,20 @@ def _columns(table: Accepted | None) -> tuple[tuple[str, ...], ...] | None:
     return tuple({tuple(sorted(part.table.column_names)) for part in table.parts})
 
 
-def _one(held: Sequence[Record]) -> Iterator[Record]:
+def _one(held: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Accepted] | None]]:
     if len(held) < 2:
-        yield from held
+        yield from ((record, None) for record in held)
         return
-    parts: dict[str, Accepted] = {}
+    tables: dict[str, Accepted] = {}
     actions = [record.action for record in held if isinstance(record.action, Apply)]
-    for action in actions:
+    for number, action in enumerate(actions):
         for name, table in from_bytes(action.tables).items():
-            before = parts.get(name)
-            parts[name] = table if before is None else Accepted((*before.parts, *table.parts))
+            before = () if name not in tables else tables[name].parts
+            # Who came with an earlier batch has an earlier dense id.
+            parts = (dataclasses.replace(part, batch=number) for part in table.parts)
+            tables[name] = Accepted((*before, *parts))
     last = held[-1]
     for action in {action.source: action for action in actions}.values():  # the last offset of each other source
         if action.source not in (None, actions[-1].source):
-            yield Record(msgspec.structs.replace(action, tables=to_bytes({})), last.entry)
-    yield Record(msgspec.structs.replace(actions[-1], tables=to_bytes(parts)), last.entry)
+            yield Record(msgspec.structs.replace(action, tables=to_bytes({})), last.entry), None
+    yield last, tables
