@@ -31,6 +31,7 @@ BENCHMARKS = {
     "import": "importing",
     "inline": "inline",
     "kernels": "compiling",
+    "live": "live",
     "roofline": "roofline",
     "startup": "startup",
     "threads": "threads",

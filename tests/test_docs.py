@@ -146,7 +146,7 @@ def test_examples_in_docstrings(source: Path) -> None:
 
 def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    pages = [page.name for page in PAGES[1:] if page.name != "index.md"]
+    pages = [str(page.relative_to(ROOT / "docs")) for page in PAGES[1:] if page.name != "index.md"]
     assert [name for name in pages if f"]({name})" not in index] == []
 
 

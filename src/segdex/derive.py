@@ -198,6 +198,7 @@ def derive_few(
     key_source: Callable[[], AnyKeys],
     given: Mapping[str, Values],
     events: Mapping[str, Events],
+    graves: Mapping[str, Events],
     sets: Mapping[str, Predicate],
     hidden: Mapping[str, Column],
     inside: Mask,
@@ -210,6 +211,7 @@ def derive_few(
         key_source: gives the keys of the customers.
         given: their attributes, labels and scores.
         events: their rows of each stream.
+        graves: of streams with ids, the rows that are no events.
         sets: which of them are in segments that have no rule.
         hidden: columns that no rule can name.
         inside: which of them are in the universe, shape (customers,).
@@ -221,7 +223,7 @@ def derive_few(
     begun = dataclasses.replace(
         like, count=len(inside), key_source=key_source, universe=hot.from_mask(inside), values={}, dictionaries={},
         events=events, predicates={PredicateName(name, MEMBER): held for name, held in sets.items()}, ranks={},
-        hidden=hidden,
+        hidden=hidden, graves=graves,
     )  # fmt: skip
     catalog = like.catalog
     made = Derivation(begun, given, binder)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ import warnings
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from tests.live.life import drawn, live
+from tests.live.lives import drawn, live
 
 
 def prove(seed: int, most: int) -> str | None:

@@ -22,7 +22,7 @@ from tests.metrics import worlds as metric_worlds
 from tests.oracle.metrics import Row
 
 if TYPE_CHECKING:
-    from tests.live.life import Life
+    from tests.live.lives import Life
 
 NAMES = ("red", "green", "blue", "grey")
 """What is defined at run time, and what names are changed to."""

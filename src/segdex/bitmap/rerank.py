@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from segdex.bitmap import kernels_ranks
 from segdex.bitmap.predicate import Ids, Ints
@@ -16,7 +17,9 @@ MOST_ROUNDS = 8
 """So often others than those told are looked for; then all are sorted again."""
 
 
-def reranked(old: Ranks, values: Values, ids: Ids, edges: Iterable[Bound] = ()) -> Ranks:
+def reranked(
+    old: Ranks, values: Values, ids: Ids, edges: Iterable[Bound] = (), among: npt.NDArray[np.bool_] | None = None
+) -> Ranks:
     """The ranks of *values*, which come in the order of *old* but for the customers *ids* and few others.
 
     Classes begin where they began in *old*, so that they are not those that `ranks_of` would make; that changes no
@@ -25,40 +28,31 @@ def reranked(old: Ranks, values: Values, ids: Ids, edges: Iterable[Bound] = ()) 
     Args:
         old: of the column as it was.
         values: as it is, int64 or float64, shape (customers,).
-        ids: the customers whose values changed, ascending.
+        ids: the customers whose values changed, ascending; all are there who had none and have one.
         edges: where bands begin, for the case that all are sorted anew.
+        among: those who are customers, shape (customers,); None: all. They are those of *old*.
     """
+    ranked = ~(np.isnan(values) if values.dtype == np.float64 else values == np.iinfo(np.int64).min)
+    if among is not None:
+        ranked &= among
     changed = np.zeros(len(values), np.bool_)
     changed[ids] = True
-    _mark_missing(values, changed)
     for _ in range(MOST_ROUNDS):
         if int(np.count_nonzero(changed)) * MOST > len(values):
             break
-        stays = ~changed[old.places]
+        stays = (ranked & ~changed)[old.places]
         places = old.places[stays]
         ordered = values[places]
         wrong = ordered[1:] < ordered[:-1]
         wrong |= (ordered[1:] == ordered[:-1]) & (places[1:] < places[:-1])
         at = np.flatnonzero(wrong)
         if not len(at):
+            movers = np.flatnonzero(changed & ranked)
+            order = np.argsort(values[movers], kind="stable")
             removed = np.concatenate([[0], np.cumsum(~stays)])
-            return _inserted(places, old.starts - removed[old.starts], values, _movers(values, changed))
+            return _inserted(places, old.starts - removed[old.starts], values, movers[order].astype(np.uint32))
         changed[places[at]] = changed[places[at + 1]] = True
-    return ranks_of(values, edges)
-
-
-def _mark_missing(values: Values, changed: np.ndarray) -> None:
-    """A value that is missing now has no place, whether it was told as changed or not."""
-    changed |= np.isnan(values) if values.dtype == np.float64 else values == np.iinfo(np.int64).min
-
-
-def _movers(values: Values, changed: np.ndarray) -> Ids:
-    """The customers with a known value among those that changed, ascending by value, then by id."""
-    ids = np.flatnonzero(changed)
-    moved = values[ids]
-    known = ~np.isnan(moved) if values.dtype == np.float64 else moved != np.iinfo(np.int64).min
-    ids, moved = ids[known], moved[known]
-    return ids[np.argsort(moved, kind="stable")].astype(np.uint32)
+    return ranks_of(values, edges, among)
 
 
 def _inserted(places: Ids, starts: Ints, values: Values, movers: Ids) -> Ranks:

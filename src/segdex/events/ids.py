@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -91,8 +92,7 @@ def _often(ids: Column) -> tuple[Ints, Ints]:
     return rows, np.append(np.flatnonzero(begins), len(rows)).astype(np.int64)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """What is kept of a stream with ids: no id comes twice in both together.
 
     Attributes:

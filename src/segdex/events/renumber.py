@@ -47,6 +47,17 @@ def rows_of(events: Events, customers: Ints) -> tuple[Events, Ints]:
     return Events(offsets, time, {}, units, unit_offsets, taken), rows
 
 
+def widened(events: Events, customers: int) -> Events:
+    """The same rows over *customers* customers, at least as many as now; those who are new have none."""
+    more = customers - events.customers
+    units = events.unit_offsets
+    return dataclasses.replace(
+        events,
+        offsets=np.append(events.offsets, np.repeat(events.offsets[-1:], more)),
+        unit_offsets=None if units is None else np.append(units, np.repeat(units[-1:], more)),
+    )
+
+
 def _taken(columns: Mapping[str, Column], name: str, items: Ints) -> Column:
     return columns[name].take(items)
 

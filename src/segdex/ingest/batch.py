@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from segdex.errors import ArgumentError, listed, nearest
-from segdex.events.store import Events
+from segdex.events.renumber import widened
+from segdex.events.store import ID, Events
 from segdex.ingest.accepted import Accepted, accepted
 from segdex.ingest.customers import CustomerRows, columns_of, read_customers
 from segdex.ingest.ids import NOBODY, KeyColumn, KeySpace
@@ -42,11 +43,15 @@ class Batch:
             are missing there. Attributes that are not here stay as they are.
         upserted: who has a row in the table of customers; shape (m,).
         versions: the version of each customer's row, missing for those without; None where the schema declares none.
-        strangers: who is no customer after the batch: with ``only = true`` keys that only streams name, now and before.
+        strangers: who is no customer after the batch: with ``only = true`` keys that only streams name, now and before;
+            and those of whom there is nothing but graves.
         events: the rows of each stream that was given, grouped by the m customers.
+        graves: of each of them that has ids the rows that won theirs and are no events, see `segdex.events.ids`.
         report: what became of the rows, as that of a build.
         dropped: how many rows were left out because their customer was erased.
         tables: the rows that were accepted, see `segdex.ingest.accepted`; reading them gives the same batch.
+        turns: of batches that are read as one, the first that names each key, shape (m,): keys that the index does not
+            have get their dense ids by these, then ascending; None: ascending.
     """
 
     keys: KeyValues
@@ -56,12 +61,37 @@ class Batch:
     versions: Column | None
     strangers: Mask
     events: Mapping[str, Events]
+    graves: Mapping[str, Events]
     report: Report
     dropped: int
     tables: Mapping[str, Accepted]
+    turns: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def naming(self, ids: Ints, keys: KeyValues) -> Batch:
+        """The same batch, which names others too and says nothing of them.
+
+        Args:
+            ids: their dense ids, of none whom it names.
+            keys: their keys.
+        """
+        kind = pa.large_string() if pa.types.is_large_string(keys.type) else self.keys.type
+        count = len(self) + len(ids)
+        rows = np.append(np.arange(len(self)), np.full(len(ids), -1))
+        return dataclasses.replace(
+            self,
+            keys=pa.concat_arrays([self.keys.cast(kind), keys.cast(kind)]),
+            ids=np.concatenate([self.ids, ids]),
+            attributes={name: column.take(rows) for name, column in self.attributes.items()},
+            upserted=np.append(self.upserted, np.zeros(len(ids), np.bool_)),
+            versions=None if self.versions is None else self.versions.take(rows),
+            turns=None if self.turns is None else self.turns[rows],
+            strangers=np.append(self.strangers, np.ones(len(ids), np.bool_)),
+            events={name: widened(events, count) for name, events in self.events.items()},
+            graves={name: widened(events, count) for name, events in self.graves.items()},
+        )
 
 
 def read_batch(
@@ -119,10 +149,10 @@ def _sources(catalog: Catalog, tables: Mapping[str, Any]) -> dict[str, Source]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Read:
-    """One table: whose its rows are, which count, and the rows as they came."""
+    """One table: whose its rows are, of which something is kept, and the rows as they came."""
 
     keys: KeyColumn
-    counts: Mask
+    lasting: Mask
     pieces: list[Piece]
 
 
@@ -153,7 +183,7 @@ class _Reading:
         pieces: list[Piece] = []
         source, tally = self.sources[name], self._tallies[name]
         rows = read_rows(self._catalog, name, source, self._space, lookups, tally, None, pieces)
-        self._read[name] = _Read(rows.keys, rows.counts, pieces)
+        self._read[name] = _Read(rows.keys, rows.lasting, pieces)
         return rows
 
     def batch(
@@ -165,22 +195,24 @@ class _Reading:
         inside: Callable[[Ints], Mask] | None,
     ) -> Batch:
         """What all tables say together."""
-        dropped = {} if erased is None else self._drop(erased)
+        dropped = {} if erased is None else self._drop(erased, streams)
         universe = self._universe()
         values = universe.settle().values
         ids, count = keys.lookup(values), len(values)
         winners = np.full(count, -1, np.int64) if customers is None else customers.winners(universe, count)
-        strangers = self._strangers(ids, winners, inside)
+        strangers = self._strangers(ids, winners >= 0, universe, streams, inside)
         reports: list[SourceReport] = []
         if customers is not None:
             tally = self._tallies[CUSTOMERS]
             reports.append(customers.report(tally, winners, dropped.get(CUSTOMERS, 0)))
-        events = {}
+        events, graves = {}, {}
         for name in list(streams):
             rows = streams.pop(name)
             settled = settle(rows, universe, count)
             reports.append(of_stream(self._tallies[name], settled, ~strangers, dropped.get(name, 0)))
             events[name] = settled.events
+            if settled.graves is not None:
+                graves[name] = settled.graves
         upserted = winners >= 0
         return Batch(
             keys=values,
@@ -190,38 +222,48 @@ class _Reading:
             versions=None if customers is None else customers.hidden(winners).get(VERSION),
             strangers=strangers,
             events=events,
+            graves=graves,
             report=Report(tuple(reports), rejections(list(self._tallies.values()))),
             dropped=sum(dropped.values()),
-            tables={name: accepted(read.pieces, read.counts) for name, read in self._read.items()},
+            tables={name: accepted(read.pieces, read.lasting) for name, read in self._read.items()},
         )
 
     def _universe(self) -> Universe:
         universe = Universe(self._space)
         for read in self._read.values():
-            universe.admit(read.keys, read.counts)
+            universe.admit(read.keys, read.lasting)
         return universe
 
-    def _drop(self, erased: Callable[[pa.Array], Mask]) -> dict[str, int]:
-        """Take rows of erased customers from those that count; how many of each table they are."""
+    def _drop(self, erased: Callable[[pa.Array], Mask], streams: Mapping[str, Rows]) -> dict[str, int]:
+        """Leave the rows of erased customers out; how many of each table they are."""
         universe = self._universe()
         gone = erased(universe.settle().values)
         if not gone.any():
             return {}
         dropped = {}
         for name, read in self._read.items():
-            owners = universe.owners(read.keys, read.counts)
+            owners = universe.owners(read.keys, read.lasting)
             theirs = gone[np.minimum(owners, len(gone) - 1)] & (owners != NOBODY)
-            read.counts[theirs] = False
+            read.lasting[theirs] = False
+            if name in streams:
+                streams[name].leave_out(theirs)
             dropped[name] = int(np.count_nonzero(theirs))
         return dropped
 
-    def _strangers(self, ids: Ints, winners: Ints, inside: Callable[[Ints], Mask] | None) -> Mask:
+    def _strangers(
+        self, ids: Ints, upserted: Mask, universe: Universe, streams: Mapping[str, Rows],
+        inside: Callable[[Ints], Mask] | None,
+    ) -> Mask:  # fmt: skip
+        named = upserted.copy()
         if not self._catalog.schema.customers.only:
-            return np.zeros(len(ids), np.bool_)
+            if not any(ID in rows.marks for rows in streams.values()):
+                return np.zeros(len(ids), np.bool_)
+            for rows in streams.values():
+                named |= universe.named(rows.keys, rows.counts, len(ids))
         outside = ids < 0
         if inside is not None:
             outside[~outside] = ~inside(ids[~outside])
-        return outside & (winners < 0)
+        return outside & ~named
 
 
 def _expect_lookups(catalog: Catalog, stream: str, lookups: Mapping[str, Dimension]) -> None:

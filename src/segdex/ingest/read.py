@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdex.errors import ArgumentError
-from segdex.events.store import Events
+from segdex.events.store import ID, Events
 from segdex.ingest.customers import CustomerRows, read_customers
 from segdex.ingest.ids import KeySpace
 from segdex.ingest.intake import Progress
@@ -113,14 +113,14 @@ class _Reading:
         if customers is not None:
             universe.admit(customers.keys, customers.good)
         for rows in streams.values():
-            universe.admit(rows.keys, rows.counts)
+            universe.admit(rows.keys, rows.lasting)
         keys = universe.settle()
         winners = np.full(len(keys), -1, np.int64) if customers is None else customers.winners(universe, len(keys))
         reports = [] if customers is None else [customers.report(self._tallies[CUSTOMERS], winners)]
         reports += (_plain(self._tallies[LOOKUPS + name]) for name in dimensions)
         attributes = {} if customers is None else customers.attributes(winners)
         hidden = {} if customers is None else customers.hidden(winners)
-        inside = winners >= 0 if schema.customers.only and (winners < 0).any() else None
+        inside = self._inside(universe, winners, streams)
         events, graves = {}, {}
         for name in schema.streams:
             settled = settle(streams.pop(name), universe, len(keys))
@@ -136,6 +136,16 @@ class _Reading:
                 attributes[score_name(name)] = labelled.score
         report = Report(tuple(reports), rejections(list(self._tallies.values())))
         return Tables(keys, attributes, events, report, inside, dimensions, hidden, graves)
+
+    def _inside(self, universe: Universe, winners: Ints, streams: Mapping[str, Rows]) -> Mask | None:
+        """Who is a customer; None: everybody. Of others there is nothing but rows."""
+        inside = winners >= 0
+        if not self._catalog.schema.customers.only:
+            if not any(ID in rows.marks for rows in streams.values()):
+                return None
+            for rows in streams.values():
+                inside |= universe.named(rows.keys, rows.counts, len(inside))
+        return None if inside.all() else inside
 
     def _tally(self, name: str) -> Tally:
         return self._tallies.setdefault(name, Tally(name, self._on_error))

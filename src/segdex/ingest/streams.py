@@ -59,6 +59,18 @@ class Rows:
     good: Mask
     removes: Mask
 
+    @property
+    def lasting(self) -> Mask:
+        """Which rows something is kept of: those that count, and those that may win their id; shape (rows,)."""
+        return self.counts | (self.good & self.marks[ID].known) if ID in self.marks else self.counts
+
+    def leave_out(self, rows: Mask) -> None:
+        """Let *rows* be as if they had not come."""
+        self.counts &= ~rows
+        self.good &= ~rows
+        if ID in self.marks:
+            self.marks[ID] = self.marks[ID].take(np.where(rows, -1, np.arange(len(rows))))
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _RowItems:

@@ -60,6 +60,13 @@ class Universe:
         owners[~rows] = NOBODY
         return owners
 
+    def named(self, column: KeyColumn, rows: Mask, count: int) -> Mask:
+        """Which of *count* dense ids the *rows* of a source are those of."""
+        found = np.zeros(count, np.bool_)
+        owners = self.owners(column, rows)
+        found[owners[owners != NOBODY]] = True
+        return found
+
 
 def _table(used: Mask, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
     """The dense id by number in the key space; the last entry is for rows without a key."""

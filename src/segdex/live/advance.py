@@ -76,8 +76,8 @@ def rebased(state: State, base: Generation, found: Found | None = None) -> tuple
         for name in loaded_in(base.catalog)
     }
     fresh = derive_few(
-        base, partial(keys_of, version.keys, ids), given, plus.events, _predicates(sets), plus.hidden, those.inside,
-        bare.answers.binder,
+        base, partial(keys_of, version.keys, ids), given, plus.events, plus.graves, _predicates(sets), plus.hidden,
+        those.inside, bare.answers.binder,
     )  # fmt: skip
     made, changed = placed(bare, those, fresh, before)
     return made.numbered(version.number + 1), composed(moves, {name: changed[name] for name in both})

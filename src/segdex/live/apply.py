@@ -9,10 +9,12 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
 from segdex.derive import derive_few
+from segdex.events.ids import Kept, decided
 from segdex.events.store import Events
 from segdex.events.update import joined
 from segdex.generation import MEMBER, Generation, PredicateName, Values, Version
@@ -24,6 +26,7 @@ from segdex.ingest.versions import newer
 from segdex.live import gathering
 from segdex.live.bits import UNIVERSE, Bits
 from segdex.live.gathering import Places
+from segdex.live.holders import with_holders
 from segdex.live.rows import Rows, Run, delta_of, kept_sets, keys_of
 from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_in
 from segdex.query.scan import Scan
@@ -43,6 +46,7 @@ def applied(state: State, batch: Batch) -> tuple[State, Moves]:
     """
     if not len(batch.ids):
         return state.numbered(state.version.number + 1), {}
+    batch = with_holders(state, batch)
     those = _touched(state, batch)
     before = {name: was(state, name, those) for name in tracked_in(state.catalog)}
     return placed(state, those, _derived(state, batch, those), before)
@@ -72,6 +76,8 @@ class Touched:
 
 def _touched(state: State, batch: Batch) -> Touched:
     new = np.flatnonzero(batch.ids < 0)
+    if batch.turns is not None:
+        new = new[np.argsort(batch.turns[new], kind="stable")]
     ids = batch.ids.copy()
     ids[new] = state.version.count + np.arange(len(new))
     keys = grown(state.version.keys, batch.keys.take(pa.array(new))) if len(new) else state.version.keys
@@ -105,21 +111,40 @@ def _derived(state: State, batch: Batch, those: Touched) -> Fresh:
     versions = [base.hidden, *(run.hidden for run in rows.runs)]
     hidden = {name: gathering.column(versions, name, those.places) for name in base.hidden}
     _upsert(given, hidden, batch)
-    events = [base.events, *(run.events for run in rows.runs)]
     inside = those.inside | (~batch.strangers)
-
-    def rows_of(name: str) -> Events:
-        old = gathering.events(events, name, those.places)
-        new = batch.events.get(name)
-        return old if new is None else joined(old, new, list(state.catalog.schema.streams[name].fields))
-
     sets = {}
     for segment in loaded_in(state.catalog):
         name = PredicateName(segment, MEMBER)
         sets[segment] = hot.from_mask(said(state, name, those, partial(base.predicates.__getitem__, name)))
-    made = {name: rows_of(name) for name in base.events}
+    events, graves = _rows(state, batch, those)
     keys = partial(keys_of, those.keys, those.ids)
-    return derive_few(base, keys, given, made, sets, hidden, inside, state.answers.binder)
+    return derive_few(base, keys, given, events, graves, sets, hidden, inside, state.answers.binder)
+
+
+def _rows(state: State, batch: Batch, those: Touched) -> tuple[dict[str, Events], dict[str, Events]]:
+    """The rows of those whom the batch names, old ones and its own, and the graves of streams with ids."""
+    base, runs = state.base, state.held.runs
+    all_events = [base.events, *(run.events for run in runs)]
+    all_graves = [base.graves, *(run.graves for run in runs)]
+    events, graves = {}, {}
+    for name in base.events:
+        fields = list(state.catalog.schema.streams[name].fields)
+        old = gathering.events(all_events, name, those.places)
+        if name in base.graves:
+            held = Kept(old, gathering.events(all_graves, name, those.places))
+            if name in batch.events:
+                held = decided(held, Kept(batch.events[name], batch.graves[name]), fields, _ranks(those))
+            events[name], graves[name] = held
+        else:
+            events[name] = joined(old, batch.events[name], fields) if name in batch.events else old
+    return events, graves
+
+
+def _ranks(those: Touched) -> Ints:
+    """Numbers that ascend as the keys of the customers do."""
+    ranks = np.empty(len(those), np.int64)
+    ranks[np.asarray(pc.array_sort_indices(those.keys.take(those.ids)))] = np.arange(len(those))
+    return ranks
 
 
 def _upsert(given: dict[str, Values], hidden: dict[str, Column], batch: Batch) -> None:
@@ -170,7 +195,7 @@ def placed(state: State, those: Touched, fresh: Fresh, before: Mapping[str, Mask
     take_from(base, minus, kept, those.ids[known], those.slots[known])
     ids = np.concatenate([rows.ids, np.zeros(count - len(rows.ids), np.int64)])
     ids[those.slots] = those.ids
-    run = Run(those.slots, made.values, made.events, made.hidden)
+    run = Run(those.slots, made.values, made.events, made.hidden, made.graves)
     return with_rows(state, rows.with_run(run, ids, minus, plus, kept), those.keys), moves
 
 

@@ -24,6 +24,7 @@ from segdex.live.perform import batch_of, later, performed
 from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
 from segdex.live.rows import MANY_RUNS, TOO_MANY_RUNS, Joined, joined, with_joined
 from segdex.live.state import State, started
+from segdex.live.together import runs
 from segdex.live.writer import Writer
 from segdex.load import Loaded, read_into
 from segdex.query.answers import Answers
@@ -69,11 +70,10 @@ class Changer:
             CorruptError: a record is none.
         """
         state, feed = self.state, self.feed
-        for sequence, payload in found:
-            record = records.from_bytes(payload, f"{place}, record {sequence}")
-            state, _, _ = performed(state, record.action)
-            feed = feed.with_entry(record.entry)
-        self.state, self.feed = state, feed
+        read = [records.from_bytes(payload, f"{place}, record {sequence}") for sequence, payload in found]
+        for run in runs(read, state.catalog):
+            state = tidied(run.performed(state))
+        self.state, self.feed = state, feed.with_entries([record.entry for record in read])
 
     # --- what is asked for -----------------------------------------------------------------------------------------
 
@@ -231,3 +231,10 @@ class Changer:
         return state.next(
             alone(self.writer.fold(base, kept.to_bytes(dict(state.offsets), state.erased, feed), keep)), None
         )
+
+
+def tidied(state: State) -> State:
+    """*state*, many runs of its rows joined."""
+    if state.rows is None or (made := joined(state.rows.runs)) is None:
+        return state
+    return dataclasses.replace(state, rows=with_joined(state.rows, made))

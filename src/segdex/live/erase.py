@@ -37,6 +37,7 @@ def erased(state: State, keys: pa.Array) -> tuple[State, Moves, int]:
         lambda: keys_of(those.keys, ids),
         {name: gathering.values((base.values,), name, nowhere) for name in state.catalog.given},
         {name: gathering.events((base.events,), name, nowhere) for name in base.events},
+        {name: gathering.events((base.graves,), name, nowhere) for name in base.graves},
         {name: hot.from_mask(nobody) for name in loaded_in(state.catalog)},
         {name: gathering.column((base.hidden,), name, nowhere) for name in base.hidden},
         nobody,

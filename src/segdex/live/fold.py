@@ -58,6 +58,7 @@ def _tables(state: State, whole: Generation) -> Tables:
         universe=universe,
         lookups=dict(whole.lookups),
         hidden=dict(whole.hidden),
+        graves={name: _trimmed(graves) for name, graves in whole.graves.items()},
     )
 
 
@@ -74,6 +75,7 @@ def _by_key(tables: Tables) -> Tables:
         events={name: reordered_rows(events, held) for name, events in tables.events.items()},
         universe=None if tables.universe is None else tables.universe[held],
         hidden={name: column.take(held) for name, column in tables.hidden.items()},
+        graves={name: reordered_rows(graves, held) for name, graves in tables.graves.items()},
     )
 
 

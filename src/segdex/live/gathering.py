@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from segdex.events.renumber import rows_of
+from segdex.events.renumber import rows_of, widened
 from segdex.events.store import Events
 from segdex.events.update import gathered
 from segdex.generation import Values
@@ -87,16 +87,7 @@ def events(held: Sequence[Mapping[str, Events]], name: str, places: Places) -> E
     # Who is nowhere takes the place after the last one, which has no rows.
     positions = np.full(len(at.rows), len(order), np.int64)
     positions[order] = np.arange(len(order))
-    return reordered(_with_nobody(together), positions)
-
-
-def _with_nobody(rows: Events) -> Events:
-    units = rows.unit_offsets
-    return dataclasses.replace(
-        rows,
-        offsets=np.append(rows.offsets, rows.offsets[-1]),
-        unit_offsets=None if units is None else np.append(units, units[-1]),
-    )
+    return reordered(widened(together, len(order) + 1), positions)
 
 
 def reordered(rows: Events, customers: Ints) -> Events:

@@ -71,7 +71,9 @@ def batch_of(state: State, tables: Any, on_error: Any) -> Batch:
     """Tables read against where the index stands."""
     version, base = state.version, state.base
     erased = state.erased.among if state.erased.hashes else None
-    inside = partial(hot.having, state.answers.universe) if state.catalog.schema.customers.only else None
+    # Where neither holds, whoever has a dense id is a customer.
+    strangers = state.catalog.schema.customers.only or base.graves
+    inside = partial(hot.having, state.answers.universe) if strangers else None
     versions: Any = base.hidden[VERSION].type.kind if VERSION in base.hidden else None
     return read_batch(state.catalog, tables, version.keys, base.lookups, on_error, erased, inside, versions)
 

@@ -10,22 +10,27 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segdex.bitmap import predicate as hot
 from segdex.events.store import Events
+from segdex.forks import Once
 from segdex.generation import MOST_LABELS, Delta, Generation, Values
 from segdex.ingest.grown import numbered
 from segdex.ingest.keys import AnyKeys
 from segdex.live import gathering
 from segdex.live.bits import UNIVERSE, Bits, no_bits
+from segdex.live.by_ids import ByIds, by_ids
 from segdex.live.gathering import Places, lazily
 from segdex.schema.types import ValueType
 from segdex.sets import Sets, sets_of
 from segdex.values.column import Column, Ints, distinct, texts
 from segdex.values.family import Family
+from segdex.values.fold import concatenated, patched, patched_family
 from segdex.values.lazy import Lazy
 
 TRACKED = "tracked"
@@ -41,12 +46,31 @@ class Run:
         values: attributes, labels, metrics, bands and stages by name, one value a row.
         events: the rows of each stream, by row.
         hidden: columns that no rule can name.
+        graves: of streams with ids the rows that are no events, by row.
     """
 
     slots: Ints
     values: Mapping[str, Values]
     events: Mapping[str, Events]
     hidden: Mapping[str, Column]
+    graves: Mapping[str, Events]
+
+    @Once
+    def by_ids(self) -> Mapping[str, ByIds]:
+        """The rows of streams with ids by these."""
+        return by_ids(self.events, self.graves)
+
+
+class Known(NamedTuple):
+    """The values of a name as of an earlier version: of the slots that there were, by the runs that there were."""
+
+    values: Values
+    runs: int
+    slots: int
+
+
+FEW_RUNS = 16
+"""So many runs are put into known values one after another; of more, all values are gathered anew."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,6 +83,8 @@ class Rows:
         where: the run of each slot, and its row there.
         minus, plus: the sets as the base has them, and as they are now.
         kept: the names whose sets are kept in both; of others answers are computed from values.
+        known: values that were asked for, of this version or another one of the same runs; shared by them all.
+        known_of_base: as *known*, columns of the base for the slots.
     """
 
     ids: Ints
@@ -67,10 +93,36 @@ class Rows:
     minus: Bits
     plus: Bits
     kept: frozenset[str]
+    known: dict[str, Known] = dataclasses.field(default_factory=dict)
+    known_of_base: dict[str, Column] = dataclasses.field(default_factory=dict)
 
     def values(self, name: str) -> Values:
         """The values of *name*, shape (slots,)."""
-        return gathering.values([run.values for run in self.runs], name, self.where)
+        known, count = self.known.get(name), len(self.runs)
+        if known is None or not 0 <= count - known.runs <= FEW_RUNS:
+            found = gathering.values([run.values for run in self.runs], name, self.where)
+        else:
+            found, size = known.values, known.slots
+            for run in self.runs[known.runs :]:
+                size = max(size, int(run.slots.max(initial=-1)) + 1)
+                found = patched_values(found, run.values[name], run.slots, size)
+        if known is None or known.runs < count:
+            self.known[name] = Known(found, count, len(self.ids))
+        return found
+
+    def of_base(self, name: str, base: Generation) -> Values:
+        """The values of *name* that the base has for the slots, missing for those who came since."""
+        held, count = self.known_of_base.get(name), len(self.ids)
+        if isinstance(held, Column) and len(held) >= count:
+            return held.slice(0, count)
+        first = len(held) if isinstance(held, Column) else 0
+        ids = self.ids[first:]
+        inside = ids < base.count
+        found = gathering.values((base.values,), name, Places(np.where(inside, 0, -1), np.where(inside, ids, -1)))
+        if isinstance(found, Column):
+            found = found if held is None else concatenated([held, found])
+            self.known_of_base[name] = found
+        return found
 
     def hidden(self, name: str) -> Column:
         """A column that no rule can name, shape (slots,)."""
@@ -80,12 +132,26 @@ class Rows:
         """The rows of a stream by slot."""
         return gathering.events([run.events for run in self.runs], name, self.where)
 
+    def graves(self, name: str) -> Events:
+        """The rows of a stream that are no events, by slot."""
+        return gathering.events([run.graves for run in self.runs], name, self.where)
+
     def with_run(self, run: Run, ids: Ints, minus: Bits, plus: Bits, kept: frozenset[str]) -> Rows:
         """These and one run more, of some of them or of new slots."""
         more = np.full(len(ids) - len(self.ids), -1, np.int64)
         sources, rows = (np.concatenate([each, more]) for each in (self.where.sources, self.where.rows))
         sources[run.slots], rows[run.slots] = len(self.runs), np.arange(len(run.slots))
-        return Rows(ids, (*self.runs, run), Places(sources, rows), minus, plus, kept)
+        return Rows(ids, (*self.runs, run), Places(sources, rows), minus, plus, kept, self.known, self.known_of_base)
+
+
+def patched_values(held: Values, fresh: Values, slots: Ints, count: int) -> Values:
+    """*held*, grown to *count* slots, with the values of *slots* replaced by those of *fresh*, one a row."""
+    rows = np.arange(len(slots))
+    if isinstance(held, Family):
+        assert isinstance(fresh, Family)
+        return patched_family(held, fresh, slots, rows, count)
+    assert isinstance(fresh, Column)
+    return patched(held, fresh, slots, rows, count)
 
 
 def begun(base: Generation) -> Rows:
@@ -145,12 +211,15 @@ def _one(runs: tuple[Run, ...]) -> Run:
     # Of a slot that is in several runs the latest one counts: the first one seen from the end.
     slots, last = np.unique(slots[::-1], return_index=True)
     places = Places(sources[::-1][last], rows[::-1][last])
-    held, events, hidden = ([getattr(run, part) for run in runs] for part in ("values", "events", "hidden"))
+    held, events, hidden, graves = (
+        [getattr(run, part) for run in runs] for part in ("values", "events", "hidden", "graves")
+    )
     return Run(
         slots,
         {name: gathering.values(held, name, places) for name in runs[0].values},
         {name: gathering.events(events, name, places) for name in runs[0].events},
         {name: gathering.column(hidden, name, places) for name in runs[0].hidden},
+        {name: gathering.events(graves, name, places) for name in runs[0].graves},
     )
 
 
@@ -162,7 +231,7 @@ def with_joined(rows: Rows, made: Joined) -> Rows:
     sources[inside] = made.first
     sources[sources >= made.last] -= made.last - made.first - 1
     runs = (*rows.runs[: made.first], made.run, *rows.runs[made.last :])
-    return dataclasses.replace(rows, runs=runs, where=Places(sources, at))
+    return dataclasses.replace(rows, runs=runs, where=Places(sources, at), known={})
 
 
 # --- as generations ------------------------------------------------------------------------------------------------
@@ -175,14 +244,18 @@ def delta_of(rows: Rows, base: Generation, key_source: Callable[[], AnyKeys]) ->
     common = dataclasses.replace(base, count=count, key_source=lambda: keys_of(key_source(), rows.ids), ranks={})
     minus = dataclasses.replace(
         common,
-        values=lazily(base.values, lambda name: gathering.values((base.values,), name, of_base)),
+        # Those of the base: a rule may ask for them, and finds the erased in it too.
+        key_source=lambda: keys_of(base.keys, of_base.rows),
+        values=lazily(base.values, lambda name: rows.of_base(name, base)),
         events=lazily(base.events, lambda name: gathering.events((base.events,), name, of_base)),
+        graves=lazily(base.graves, lambda name: gathering.events((base.graves,), name, of_base)),
     )
     plus = dataclasses.replace(
         common,
         values=lazily(base.values, rows.values),
         events=lazily(base.events, rows.events),
         hidden=lazily(base.hidden, rows.hidden),
+        graves=lazily(base.graves, rows.graves),
     )
     return Delta(
         rows.ids, _with_sets(minus, rows.minus, rows.kept, labels), _with_sets(plus, rows.plus, rows.kept, labels)
@@ -190,8 +263,10 @@ def delta_of(rows: Rows, base: Generation, key_source: Callable[[], AnyKeys]) ->
 
 
 def keys_of(keys: AnyKeys, ids: Ints) -> AnyKeys:
-    """The keys of some customers, these numbered in the order given; erased ones have none."""
-    values = keys.take(ids)
+    """The keys of some customers, these numbered in the order given; erased ones, and who is nowhere, -1, have none."""
+    values = keys.take(np.maximum(ids, 0)) if len(keys) else pa.nulls(len(ids), pa.int64())
+    if (ids < 0).any():
+        values = pc.if_else(pa.array(ids >= 0), values, pa.scalar(None, values.type))
     known = np.flatnonzero(np.asarray(values.is_valid()))
     return numbered(values.drop_null(), known, len(ids))
 

@@ -11,6 +11,7 @@ import numpy as np
 from segdex.bitmap.predicate import Predicate
 from segdex.forks import Once
 from segdex.generation import Generation, PredicateName, Version
+from segdex.live.by_ids import ByIds, by_ids
 from segdex.live.erased import Erased
 from segdex.live.gathering import lazily
 from segdex.live.rows import TRACKED, Rows, begun
@@ -57,6 +58,7 @@ class State:
         offsets: the position after the last batch that was taken in, by source.
         erased: whom the index must not know.
         tracked: the members that each tracked segment has in the base, found when they are first needed.
+        by_ids: the rows of the base's streams with ids by these, sorted when they are first needed.
     """
 
     answers: Answers
@@ -64,6 +66,7 @@ class State:
     offsets: Mapping[str, int] = dataclasses.field(default_factory=dict)
     erased: Erased = dataclasses.field(default_factory=Erased)
     tracked: Mapping[str, Predicate] = dataclasses.field(default_factory=dict)
+    by_ids: Mapping[str, ByIds] = dataclasses.field(default_factory=dict)
 
     @property
     def version(self) -> Version:
@@ -84,7 +87,10 @@ class State:
         """The state of a later version; what is known of the same base is used again."""
         answers = self.answers.next(version)
         tracked = self.tracked if version.base is self.base else tracked_by(answers)
-        return dataclasses.replace(self, answers=answers, rows=rows, tracked=tracked)
+        ids = (
+            self.by_ids if version.base.events is self.base.events else by_ids(version.base.events, version.base.graves)
+        )
+        return dataclasses.replace(self, answers=answers, rows=rows, tracked=tracked, by_ids=ids)
 
     def numbered(self, number: int) -> State:
         """The same under another number."""
@@ -120,4 +126,6 @@ def tracked_by(answers: Answers) -> Mapping[str, Predicate]:
 
 def started(answers: Answers, offsets: Mapping[str, int] | None = None, erased: Erased | None = None) -> State:
     """An index that is a base alone."""
-    return State(answers, None, offsets or {}, erased or Erased(), tracked_by(answers))
+    base = answers.version.base
+    ids = by_ids(base.events, base.graves)
+    return State(answers, None, offsets or {}, erased or Erased(), tracked_by(answers), ids)

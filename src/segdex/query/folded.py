@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -45,9 +46,14 @@ def folded(version: Version, universe: Predicate) -> Generation:
         universe=universe,
         values=values,
         dictionaries=Lazy({name: partial(_dictionary, values, name) for name in base.dictionaries}),
-        events=Lazy({name: partial(_events, base, delta, count, name) for name in base.events}),
+        events=Lazy(
+            {name: partial(_events, base.events, delta.plus.events, delta, count, name) for name in base.events}
+        ),
         predicates=Lazy({name: partial(_predicate, base, delta, count, name) for name in names}),
         ranks={},
+        graves=Lazy(
+            {name: partial(_events, base.graves, delta.plus.graves, delta, count, name) for name in base.graves}
+        ),
         hidden={
             name: put_column(column, delta.plus.hidden[name], delta, count) for name, column in base.hidden.items()
         },
@@ -77,8 +83,8 @@ def _dictionary(values: Lazy[str, Values], name: str) -> Column:
     return distinct(held.column if isinstance(held, Family) else held)
 
 
-def _events(base: Generation, delta: Delta, count: int, name: str) -> Events:
-    return folded_events(base.events[name], delta.plus.events[name], delta.ids, np.arange(len(delta.ids)), count)
+def _events(base: Mapping[str, Events], now: Mapping[str, Events], delta: Delta, count: int, name: str) -> Events:
+    return folded_events(base[name], now[name], delta.ids, np.arange(len(delta.ids)), count)
 
 
 def _predicate(base: Generation, delta: Delta, count: int, name: PredicateName) -> Predicate:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from segdex.bitmap import predicate as hot
 from segdex.derive import RANKED, Derivation, using
 from segdex.generation import Generation, PredicateName, Values
 from segdex.metrics.bands import band
 from segdex.metrics.compute import Source, compute, compute_fitted
-from segdex.metrics.select import spread
 from segdex.query.among import source_among
 from segdex.query.customers import Customers
 from segdex.reclock import attributes
+from segdex.reclock import stages as stage_rules
 from segdex.reclock.changes import (
     NOBODY,
     WHOLE,
@@ -27,26 +29,35 @@ from segdex.reclock.changes import (
     flip_all,
     flips_of_bands,
     flips_of_column,
+    joined,
 )  # fmt: skip
 from segdex.reclock.columns import (
-    FARTHEST,
     Computed,
+    Decaying,
     LaterRanks,
     Since,
     crossing,
+    decayed,
+    decaying,
     global_part,
+    labelled,
     later_column,
     later_family,
     later_ranks,
     taken,
 )  # fmt: skip
-from segdex.reclock.dependence import asks_clock, asks_today, moving, parts_of, rules_of
-from segdex.reclock.spans import Advance, Reach
-from segdex.reclock.touched import Touched
+from segdex.reclock.dependence import asks_today, moving, parts_of
+from segdex.reclock.rows import FromRows
+from segdex.reclock.spans import Advance
+from segdex.reclock.touched import united
+from segdex.rules import nodes
 from segdex.schema.model import Metric
-from segdex.values.cells import Cell, Cells, cells_of
+from segdex.values.cells import Cells, cells_of
 from segdex.values.column import Column, Data, Ints, Mask
 from segdex.values.family import Family
+
+_ASKED_OF_ALL = (nodes.Call, nodes.Sequence, nodes.Item, nodes.ForAny, nodes.Near)
+"""What in a rule is not told from the values of single names of a customer."""
 
 
 def reclocked(old: Generation, as_of: int) -> Generation:
@@ -83,9 +94,9 @@ class _Reclocking:
         assert isinstance(values, Cells)
         assert isinstance(ranks, Cells)
         self._cells, self._ranks = values.cells, ranks.cells
+        self._inside = None if old.all_inside else hot.to_mask(old.universe, old.count)
         self._changes: dict[str, Change] = {}
         self._flips: list[Flip] = []
-        self._sources: dict[Reach, tuple[Ints, Source, Source]] = {}
 
     def generation(self) -> Generation:
         """The generation, when all is done."""
@@ -93,7 +104,15 @@ class _Reclocking:
         direct = moving(catalog)
         after = {*direct, *using(direct, catalog)}
         names = [name for name in catalog.order if name in after and name not in catalog.schema.segments]
-        self._from_rows([name for name in names if name in catalog.schema.metrics])
+        metrics = {name: catalog.schema.metrics[name] for name in names if name in catalog.schema.metrics}
+        for name, metric in metrics.items():
+            if metric.attribute is not None:
+                self._changes[name] = self._of_attribute(name, metric)
+        over_rows = [name for name, each in metrics.items() if each.attribute is None and not parts_of(each)]
+        source = Customers(self._made.generation).source()
+        before = self._before.cells
+        self._rows = FromRows(self._advance, source, before, self._old.fitted, self._since, self._strings)
+        self._changes |= self._rows.changes(over_rows)
         for name in names:
             change = self._changes.get(name) or self._change(name)
             if change.is_none:
@@ -117,50 +136,6 @@ class _Reclocking:
         if name in schema.bands:
             return self._of_band(name)
         return self._of_stages(name)
-
-    def _from_rows(self, names: list[str]) -> None:
-        """The changes of the metrics among *names* that do not use others, several at the same time."""
-        found: dict[str, Reach] = {}
-        for name in names:
-            metric = self._catalog.schema.metrics[name]
-            if metric.attribute is not None:
-                self._changes[name] = self._of_attribute(name, metric)
-            elif not parts_of(metric):
-                if self._is_whole(name, metric):
-                    self._changes[name] = WHOLE
-                else:
-                    found[name] = self._advance.reach(metric)
-        touched = Touched(self._old.events, found.values())
-        for reach in found.values():
-            self._sources.setdefault(reach, self._source_pair(touched.customers(reach)))
-        changes = spread(lambda name: self._of_rows(name, found[name]), list(found)) if found else []
-        self._changes |= dict(zip(found, changes, strict=True))
-
-    def _is_whole(self, name: str, metric: Metric) -> bool:
-        """Whether all values of a metric over streams have to be computed anew."""
-        if asks_today(rules_of(metric)) or self._advance.now - self._advance.before >= FARTHEST:
-            return True
-        return metric.kind == "p_alive" and metric.r is None and name not in self._old.fitted
-
-    def _moves(self, metric: Metric) -> bool:
-        """Whether the values of a metric over streams follow the clock for everybody."""
-        before, now = self._advance.days
-        return (
-            metric.kind in ("days_since", "days_until")
-            or (metric.kind == "score" and metric.half_life is not None)
-            or (metric.kind == "p_alive" and before != now)
-        )
-
-    def _of_rows(self, name: str, reach: Reach) -> Change:
-        metric = self._catalog.schema.metrics[name]
-        ids, before, now = self._sources[reach]
-        moves = self._moves(metric)
-        if not len(ids):
-            return Change(ids, moves=moves)
-        after = self._computed(name, now)
-        if isinstance(after, Family):
-            return Change(ids, self._computed(name, before), after, moves)
-        return changed_columns(ids, taken(self._before.cells[name], ids), after, moves)
 
     def _of_attribute(self, name: str, metric: Metric) -> Change:
         attribute = self._old.values[metric.attribute or ""]
@@ -193,9 +168,14 @@ class _Reclocking:
         if self._catalog.types[name].family or any(change.whole or change.moves for change in changes):
             return WHOLE
         ids = np.unique(np.concatenate([change.ids for change in changes]))
-        after = compute(metric, self._source_pair(ids)[2])
+        after = compute(metric, self._source(ids))
         assert isinstance(after, Column)
-        return changed_columns(ids, taken(self._before.cells[name], ids), after)
+        return self._rows.compared(name, ids, after)
+
+    def _strings(self, name: str) -> pa.LargeStringArray | None:
+        """The strings of a column as it was before."""
+        held = self._old.dictionaries.get(name)
+        return None if held is None else held.dictionary
 
     def _of_band(self, name: str) -> Change:
         declared = self._catalog.schema.bands[name]
@@ -209,23 +189,43 @@ class _Reclocking:
 
         if change.whole:
             return WHOLE
-        ids, before, after = change.ids, change.before, change.after
         if change.moves:
-            candidates = self._candidates(declared.metric, banded)
-            if candidates is None:
-                return WHOLE
-            ids = np.union1d(ids, candidates)
-            before = taken(self._before.cells[declared.metric], ids)
-            after = taken(self._cells[declared.metric], ids)
-        if not len(ids):
+            return self._of_moving(name, declared.metric, banded)
+        if not len(change.ids):
             return Change(NOBODY)
-        assert before is not None
-        assert after is not None
-        before, after = banded(before), banded(after)
+        assert change.before is not None
+        assert change.after is not None
+        before, after = banded(change.before), banded(change.after)
         if isinstance(after, Family):
-            return Change(ids, before, after)
+            return Change(change.ids, before, after)
         assert isinstance(before, Column)
-        return changed_columns(ids, before, after)
+        return changed_columns(change.ids, before, after)
+
+    def _of_moving(self, name: str, metric: str, banded: Callable[[Values], Values]) -> Change:
+        """The change of bands over a metric whose values move for everybody."""
+        candidates = self._candidates(metric, banded)
+        if candidates is None:
+            return WHOLE
+
+        def label(column: Column) -> Column:
+            labels = banded(column)
+            assert isinstance(labels, Column)
+            return labels
+
+        def exactly(ids: Ints) -> Column:
+            return taken(self._cells[metric], ids)
+
+        change, declared = self._changes[metric], self._catalog.schema.metrics[metric]
+        others = np.setdiff1d(candidates, change.ids, assume_unique=True)
+        if declared.kind == "score":
+            after = labelled(self._before.cells[metric], self._left(declared), others, label, exactly)
+        else:
+            after = label(exactly(others))
+        found = changed_columns(others, taken(self._before.cells[name], others), after)
+        if not isinstance(change.after, Column):
+            return found
+        own = changed_columns(change.ids, taken(self._before.cells[name], change.ids), label(change.after))
+        return joined(found, own)
 
     def _candidates(self, name: str, banded: Callable[[Values], Values]) -> Ints | None:
         """Whoever may be in another band of a metric that moves; None: it cannot be told."""
@@ -240,30 +240,66 @@ class _Reclocking:
                 return codes[0].data != codes[1].data  # type: ignore[union-attr, no-any-return]
 
             return attributes.differing(metric, attribute, self._advance, differ)
-        if metric.kind == "days_since" and metric.by is None:
-            edges = self._made.edges_over(name)
+        return self._passing(name, self._made.edges_over(name))
+
+    def _passing(self, name: str, edges: Sequence[float]) -> Ints | None:
+        """Whoever may pass one of *edges* by a metric that moves; None: it cannot be told."""
+        metric = self._catalog.schema.metrics[name]
+        if self._catalog.types[name].family or metric.attribute is not None:
+            return None
+        if metric.kind == "days_since":
             return crossing(self._before.cells[name], edges, self._advance.before, self._advance.now)
+        if metric.kind == "score":
+            return decaying(self._before.cells[name], edges, self._left(metric))
         return None
+
+    def _left(self, metric: Metric) -> float:
+        """What is left of a score now of what it was before."""
+        assert metric.half_life is not None
+        assert metric.half_life.fixed_microseconds is not None
+        return float(0.5 ** ((self._advance.now - self._advance.before) / metric.half_life.fixed_microseconds))
 
     def _of_stages(self, name: str) -> Change:
         catalog = self._catalog
         stages = catalog.schema.stages[name]
-        used = self._used(name)
-        if not (used & self._changes.keys()) and not asks_clock((stage.where for stage in stages), catalog):
-            asked = [catalog.schema.segments[each].where for each in used if each in catalog.schema.segments]
-            if not asks_clock(asked, catalog):
-                return Change(NOBODY)
-        return WHOLE
 
-    def _used(self, name: str) -> set[str]:
-        """All names that *name* is made of, segments within segments included."""
-        found: set[str] = set()
-        left = [name]
-        while left:
-            new = self._catalog.uses[left.pop()] - found
-            found |= new
-            left.extend(each for each in new if each in self._catalog.schema.segments)
-        return found
+        def write_out(rule: nodes.Rule) -> nodes.Rule:
+            return stage_rules.expanded(rule, catalog)
+
+        rules = [write_out(stage.where) for stage in stages if isinstance(stage.where, nodes.Rule)]
+        leaves = [leaf for rule in rules for leaf in stage_rules.leaves(rule)]
+        parts = [self._who_may_differ(leaf) for leaf in leaves]
+        found = [part for part in parts if part is not None]
+        if len(found) < len(parts):
+            return WHOLE
+        ids = united(found)
+        if not len(ids):
+            return Change(NOBODY)
+        before = taken(self._before.cells[name], ids)
+        items = stage_rules.Some(self._made.generation, self._cells, ids)
+        after = dataclasses.replace(before, data=items.staged(stages, write_out))
+        return changed_columns(ids, before, after)
+
+    def _who_may_differ(self, leaf: nodes.Rule) -> Ints | None:
+        """The customers for whom a rule without parts may hold now and not before, or not; None: that is not told."""
+        asked = list(nodes.walk(leaf))
+        if any(isinstance(node, _ASKED_OF_ALL) for node in asked):
+            return None
+        if asks_today((leaf,)):
+            return None
+        names = {node.name for node in asked if isinstance(node, nodes.Name)}
+        found = []
+        for change, name in ((self._changes[name], name) for name in sorted(names & self._changes.keys())):
+            if change.whole:
+                return None
+            found.append(change.ids)
+            if change.moves:
+                edges = stage_rules.constants(leaf, name)
+                passing = None if edges is None else self._passing(name, edges)
+                if passing is None:
+                    return None
+                found.append(passing)
+        return united(found)
 
     # --- what follows from a change ---
 
@@ -282,22 +318,20 @@ class _Reclocking:
         self._made.compute(name)
         self._made.settle(name)
         if self._is_ranked(name):
-            self._ranks[name] = LaterRanks(None, NOBODY, self._cells[name], self._made.edges_over(name))
+            self._ranks[name] = LaterRanks(None, NOBODY, self._cells[name], self._made.edges_over(name), self._inside)
 
     def _put_column(self, name: str, change: Change) -> None:
         cells, old = self._cells, self._before.cells[name]
         metric = self._catalog.schema.metrics.get(name)
+        part = taken(old, NOBODY) if change.after is None else change.after
+        assert isinstance(part, Column)
         if change.moves and (metric is None or metric.kind != "days_since" or metric.attribute is not None):
-            cells[name] = self._late(name)
+            cells[name] = self._late(name, metric, change.ids, part)
         else:
-            part = change.after
-            if part is None:
-                part = taken(old, NOBODY)
-            assert isinstance(part, Column)
-            way = Since(self._advance.now, partial(_of_some, self._made.generation, name)) if change.moves else None
+            way = self._since(name) if change.moves else None
             cells[name] = later_column(old, self._advance.before, change.ids, part, way, self._old.count)
         if len(change.ids):
-            self._flips += flips_of_column(name, change)
+            self._flips += self._of_customers(flips_of_column(name, change))
         if self._is_ranked(name):
             root = self._ranks_before.cells[name]
             edges = self._made.edges_over(name)
@@ -307,14 +341,14 @@ class _Reclocking:
                 and metric.attribute is None
                 and change.moves
             ):
-                self._ranks[name] = LaterRanks(None, NOBODY, cells[name], edges)
+                self._ranks[name] = LaterRanks(None, NOBODY, cells[name], edges, self._inside)
             else:
-                self._ranks[name] = later_ranks(root, change.ids, cells[name], edges)
+                self._ranks[name] = later_ranks(root, change.ids, cells[name], edges, self._inside)
 
     def _put_family(self, name: str, change: Change) -> None:
         cells = self._cells
         if change.moves:
-            cells[name] = self._late(name)
+            cells[name] = Computed(*self._makers(name))
             return
         if name in self._catalog.schema.bands:
             had = PredicateName(name) in self._made.predicates
@@ -322,7 +356,7 @@ class _Reclocking:
             if flips is None:
                 self._put_whole(name)
                 return
-            self._flips += flips
+            self._flips += self._of_customers(flips)
         assert isinstance(change.after, Family)
         part = global_part(change.after, change.ids)
         cells[name] = later_family(self._before.cells[name], change.ids, part, self._old.count)
@@ -331,28 +365,41 @@ class _Reclocking:
         kind = self._catalog.types[name]
         return not kind.family and kind.kind in RANKED
 
+    def _of_customers(self, flips: list[Flip]) -> list[Flip]:
+        """*flips* of those alone who are in the universe."""
+        if self._inside is None:
+            return flips
+        own = [dataclasses.replace(flip, ids=flip.ids[self._inside[flip.ids]]) for flip in flips]
+        return [flip for flip in own if len(flip.ids)]
+
     # --- values ---
 
-    def _source_pair(self, ids: Ints) -> tuple[Ints, Source, Source]:
-        """What metrics of the customers *ids* are computed from before and now; their rows are gathered once."""
-        now = source_among(Customers(self._made.generation).source(), ids)
-        now = dataclasses.replace(now, value=lambda name: self._part(name, self._cells, now, ids))
-        before = dataclasses.replace(now, as_of=self._advance.before)
-        before = dataclasses.replace(before, value=lambda name: self._part(name, self._before.cells, before, ids))
-        return ids, before, now
+    def _source(self, ids: Ints) -> Source:
+        """What metrics that are made of others are computed from, for the customers *ids*."""
 
-    def _part(self, name: str, cells: Mapping[str, Cell[Values]], source: Source, ids: Ints) -> Values:
-        """The values of a metric that others are made of, of some customers."""
-        if self._catalog.types[name].family:
-            return self._computed(name, source)
-        return taken(cells[name], ids)
+        def value(name: str) -> Values:
+            return (
+                _values(self._made.generation, name, some)
+                if self._catalog.types[name].family
+                else taken(self._cells[name], ids)
+            )
 
-    def _computed(self, name: str, source: Source) -> Values:
-        return _values(self._made.generation, name, source)
+        some = dataclasses.replace(source_among(Customers(self._made.generation).source(), ids), value=value)
+        return some
 
-    def _late(self, name: str) -> Computed:
-        """Values that are computed from rows when they are read."""
-        return Computed(partial(_of_all, self._made.generation, name), partial(_of_some, self._made.generation, name))
+    def _late(self, name: str, metric: Metric | None, ids: Ints, part: Column) -> Computed:
+        """A column that is computed from rows when it is read."""
+        if metric is not None and metric.kind == "score":
+            near, error = decayed(self._before.cells[name], self._left(metric), ids, part)
+            return Decaying(*self._makers(name), near, error)
+        return Computed(*self._makers(name))
+
+    def _since(self, name: str) -> Since:
+        return Since(self._advance.now, partial(_of_some, self._made.generation, name))
+
+    def _makers(self, name: str) -> tuple[Callable[[], Values], Callable[[Ints], Values]]:
+        generation = self._made.generation
+        return partial(_of_all, generation, name), partial(_of_some, generation, name)
 
 
 # What makes values later holds on to the new generation alone, and not to the one before it.

@@ -18,7 +18,7 @@ from segdex.metrics.source import Source
 from segdex.reclock import kernels_rows
 from segdex.reclock.spans import Advance
 from segdex.schema.model import Metric
-from segdex.values.column import Column, Data, Ints, Mask
+from segdex.values.column import MISSING, Column, Data, Ints, Mask
 from segdex.values.family import Family
 
 BLOCK = 1 << 20
@@ -46,10 +46,13 @@ def differing(metric: Metric, attribute: Column, advance: Advance, differ: Diffe
     def of(items: Column) -> Mask:
         return differ(*(values_of(metric, items, advance, as_of) for as_of in (advance.before, advance.now)))
 
-    known = attribute.data[attribute.known]
-    if not len(known):
+    data = attribute.data
+    high = int(data.max(initial=MISSING))
+    if high == MISSING:
         return np.empty(0, np.int64)
-    low, high = int(known.min()), int(known.max())
+    low = int(data.min())
+    if low == MISSING:
+        low = int(np.min(data, where=data != MISSING, initial=high))
     if attribute.type.kind != "date" or high - low > MOST_DAYS:
         return np.flatnonzero(of(attribute))
     days = np.arange(low - 1, high + 2)
@@ -57,7 +60,7 @@ def differing(metric: Metric, attribute: Column, advance: Advance, differ: Diffe
     table[0] = table[-1] = 0
 
     def one(first: int) -> Ints:
-        part = attribute.data[first : first + BLOCK]
+        part = data[first : first + BLOCK]
         rows = np.empty(len(part) + 1, np.int64)
         return rows[: kernels_rows.find(part, low - 1, 0, table, rows)] + first
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
@@ -13,6 +15,7 @@ from segdex.generation import MOST_LABELS, PredicateName, Values
 from segdex.metrics.select import spread
 from segdex.sets import remains
 from segdex.values.column import Codes, Column, Data, Ints, Mask
+from segdex.values.dictionaries import fixed, recoded, trimmed
 from segdex.values.family import Family
 
 
@@ -54,6 +57,18 @@ def changed_columns(ids: Ints, before: Column, after: Column, moves: bool = Fals
     return Change(ids[differ], before.take(differ), after.take(differ))
 
 
+def joined(one: Change, other: Change) -> Change:
+    """Two changes of a column, of different customers, as one."""
+    ids = np.concatenate([one.ids, other.ids])
+    order = np.argsort(ids, kind="stable")
+    parts = []
+    for a, b in ((one.before, other.before), (one.after, other.after)):
+        assert isinstance(a, Column)
+        assert isinstance(b, Column)
+        parts.append(dataclasses.replace(b, data=np.concatenate([a.data, b.data])[order]))
+    return Change(ids[order], parts[0], parts[1])
+
+
 def bits(data: Data) -> Codes | Ints:
     """Values as integers, of floats their bits: a missing value is the same as another one."""
     return data.view(np.int64) if data.dtype == np.float64 else data  # type: ignore[return-value]
@@ -72,6 +87,44 @@ class Flip:
     name: PredicateName
     ids: Ints
     keeps: bool = True
+
+
+def under(column: Column, held: pa.LargeStringArray) -> Column | None:
+    """A column of strings with *held* as its dictionary; None where there are strings that it does not have.
+
+    Args:
+        column: of some customers.
+        held: the strings that all customers had before.
+    """
+    if column.dictionary is held or column.dictionary is None or fixed(column):
+        return column
+    few = trimmed(column)
+    assert few.dictionary is not None
+    places = pc.index_in(few.dictionary, value_set=held)
+    if places.null_count:
+        return None
+    table = np.append(np.asarray(places, np.int64), -1).astype(np.int32)
+    return recoded(dataclasses.replace(few, dictionary=held), table)
+
+
+def empties(change: Change, before: Callable[[], Column]) -> bool:
+    """Whether a string of a column goes, since nobody has it any more.
+
+    Args:
+        change: of the column, under one dictionary.
+        before: gives the column as it was, of all customers.
+    """
+    old, new = change.before, change.after
+    if not isinstance(old, Column) or not isinstance(new, Column) or old.dictionary is None or fixed(old):
+        return False
+    size = len(old.dictionary)
+    gone, come = (np.bincount(part.data[part.data >= 0], minlength=size) for part in (old, new))
+    fewer = np.flatnonzero(gone > come)
+    if not len(fewer):
+        return False
+    codes = before().data
+    have = np.bincount(codes[codes >= 0], minlength=size)
+    return bool((have[fewer] == (gone - come)[fewer]).any())
 
 
 def flips_of_column(name: str, change: Change) -> list[Flip]:

@@ -15,6 +15,7 @@ from segdex.generation import Values
 from segdex.metrics import families
 from segdex.metrics.select import spread
 from segdex.reclock import kernels_rows
+from segdex.schema.types import ValueType
 from segdex.values import clock
 from segdex.values.cells import Cell
 from segdex.values.column import Column, Data, Floats, Ints, Mask
@@ -59,11 +60,109 @@ class Computed(Cell[Values]):
         return column
 
 
+# --- scores ------------------------------------------------------------------------------------------------------
+
+STEP = 1e-12
+"""How far a score may be from an earlier one times what it decays by, relative to itself.
+
+Rounding the age in half-lives, of which no more than 1,075 leave anything, changes the power by less than 1e-13; the
+power, the product and the factor are rounded too.
+"""
+TINY = 1e-290
+"""Below this floats have fewer digits; nothing is said of what such a score becomes."""
+
+
+class Decaying(Computed):
+    """Scores with a half-life, which decay for everybody alike: what they are, about, is known before they are made.
+
+    Args:
+        of_all, of_some: as of `Computed`.
+        about: near every customer's score, shape (customers,).
+        error: how far off these may be, relative to themselves.
+    """
+
+    def __init__(
+        self, of_all: Callable[[], Values], of_some: Callable[[Ints], Values], about: Floats, error: float
+    ) -> None:
+        super().__init__(of_all, of_some)
+        self._about: Floats | None = about
+        self._error = error
+
+    def let_go(self) -> None:
+        """The scores themselves are there."""
+        self._about = None
+
+
+def about(scores: Cell[Values]) -> tuple[Floats, float]:
+    """Near what the scores in a cell are, and how far off, relative to themselves."""
+    if isinstance(scores, Decaying):
+        near = scores._about
+        if near is not None:
+            return near, scores._error
+    column = scores.get()
+    assert isinstance(column, Column)
+    return column.data, 0.0  # type: ignore[return-value]
+
+
+def decayed(scores: Cell[Values], left: float, ids: Ints, part: Column) -> tuple[Floats, float]:
+    """Near what *scores* are when only *left* of each is left; the customers *ids* have the scores *part*."""
+    near, error = about(scores)
+    later: Floats = near * left
+    later[ids] = part.data
+    return later, error + STEP
+
+
+def decaying(scores: Cell[Values], edges: Sequence[float], left: float) -> Ints:
+    """Who may pass one of *edges* when only *left* of each score is left, and maybe some more."""
+    near, error = about(scores)
+    lows, highs = [], []
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        for edge in edges:
+            if edge:
+                ends = edge * (1 - error - STEP), np.float64(edge * (1 + error + STEP)) / left
+                lows.append(min(ends) - TINY)
+                highs.append(max(ends) + TINY)
+            else:  # a score may become nothing
+                least, most = float(np.nextafter(0, 1)), float(np.float64(TINY) / left)
+                lows += [-most, least]
+                highs += [-least, most]
+    return within_any(near, np.array(lows, np.float64), np.array(highs, np.float64))
+
+
+def labelled(
+    scores: Cell[Values], left: float, ids: Ints, label: Callable[[Column], Column], exactly: Callable[[Ints], Column]
+) -> Column:
+    """The labels of the customers *ids* when only *left* of each score is left.
+
+    Args:
+        scores: before that.
+        left: the part of a score that is left.
+        ids: dense ids.
+        label: gives scores their labels, in their order.
+        exactly: gives customers their scores; only those are asked for who are too near to an edge.
+    """
+    near, error = about(scores)
+    later = near[ids] * left
+    spread_out = np.abs(later) * (error + STEP) + TINY
+    of = ValueType("number")
+    least, most = (label(Column(of, each)) for each in (later - spread_out, later + spread_out))
+    data = most.data.copy()
+    unsure = np.flatnonzero(least.data != most.data)
+    if len(unsure):
+        data[unsure] = label(exactly(ids[unsure])).data
+    return dataclasses.replace(most, data=data)
+
+
 # --- days since --------------------------------------------------------------------------------------------------
 
 CLOSE = 1e-6
 """Days, more than any number of days is rounded by."""
 BLOCK = 1 << 20
+"""Items that are looked at at once."""
+BUCKETS = 1 << 14
+"""Most values are told from those that may be wanted by a table of so many buckets, which fits the nearest cache."""
+LARGE = 1e15
+"""Values farther from 0 are not told apart by the table."""
 FARTHEST = 1 << 51
 FAR = float(FARTHEST // clock.DAY)
 """Days from which on the moment that they go back to is not told by them to the microsecond; some 71 years."""
@@ -190,13 +289,31 @@ def crossing(old: Cell[Values], edges: Sequence[float], before: int, now: int) -
 
 def within_any(values: Data, lows: Floats, highs: Floats) -> Ints:
     """The items whose value is from one of *lows* to its high, ascending."""
+    if not len(lows):
+        return np.empty(0, np.int64)
+    near = np.clip(lows, -LARGE, LARGE), np.clip(highs, -LARGE, LARGE)
+    low, high = float(near[0].min()), float(near[1].max())
+    scale = (BUCKETS - 2) / max(high - low, 1e-300)
+    marks = np.zeros(BUCKETS, np.uint8)
+    for ends in zip(*near, strict=True):
+        first, last = (int((end - low) * scale) for end in ends)
+        marks[max(first - 1, 0) : last + 2] = 1
 
-    def one(first: int) -> Ints:
-        part = values[first : first + BLOCK]
-        rows = np.empty(len(part) + 1, np.int64)
-        return rows[: kernels_rows.between_any(part, lows, highs, rows)] + first
+    def one(start: int) -> Ints:
+        part = values[start : start + BLOCK]
+        items = np.empty(len(part) + 1, np.int64)
+        items = items[: kernels_rows.find_floats(part, low, scale, marks, items)]
+        held = part[items]
+        there = np.zeros(len(items), np.bool_)
+        for ends in zip(lows, highs, strict=True):
+            there |= (held >= ends[0]) & (held <= ends[1])
+        return items[there] + start
 
-    return np.concatenate(spread(one, list(range(0, len(values), BLOCK)) or [0]))
+    found = spread(one, list(range(0, len(values), BLOCK)) or [0])
+    if lows.min() == low and highs.max() == high:
+        return np.concatenate(found)
+    outside = (values < low) & (lows.min() < low) | (values > high) & (highs.max() > high)
+    return np.union1d(np.concatenate(found), np.flatnonzero(outside))
 
 
 # --- ranks -------------------------------------------------------------------------------------------------------
@@ -210,20 +327,27 @@ class LaterRanks(Cell[Ranks]):
         ids: the customers whose values do not move along with the others' since then, ascending.
         values: the column.
         edges: where bands of it begin.
+        inside: who is in the universe, shape (customers,); None: everybody.
     """
 
-    def __init__(self, root: Cell[Ranks] | None, ids: Ints, values: Cell[Values], edges: tuple[Bound, ...]) -> None:
+    def __init__(
+        self,
+        root: Cell[Ranks] | None,
+        ids: Ints,
+        values: Cell[Values],
+        edges: tuple[Bound, ...],
+        inside: Mask | None,
+    ) -> None:
         super().__init__(self._made)
-        self._root, self._ids, self._values, self._edges = root, ids, values, edges
-        self._whole = root is None
+        self._root, self._ids, self._values, self._edges, self._inside = root, ids, values, edges, inside
 
     def _made(self) -> Ranks:
         column = self._values.get()
         assert isinstance(column, Column)
         data = column.data
         if self._root is None:
-            return ranks_of(data, self._edges)  # type: ignore[arg-type]
-        return reranked(self._root.get(), data, self._ids.astype(np.uint32), self._edges)  # type: ignore[arg-type]
+            return ranks_of(data, self._edges, self._inside)  # type: ignore[arg-type]
+        return reranked(self._root.get(), data, self._ids.astype(np.uint32), self._edges, self._inside)  # type: ignore[arg-type]
 
     def let_go(self) -> None:
         """The earlier ranks are needed no more."""
@@ -236,13 +360,15 @@ class LaterRanks(Cell[Ranks]):
         return self._root, self._ids
 
 
-def later_ranks(old: Cell[Ranks], ids: Ints, values: Cell[Values], edges: tuple[Bound, ...]) -> LaterRanks:
+def later_ranks(
+    old: Cell[Ranks], ids: Ints, values: Cell[Values], edges: tuple[Bound, ...], inside: Mask | None
+) -> LaterRanks:
     """The cell of ranks that follows *old*: the customers *ids* have other values, the others moved alike."""
     root: Cell[Ranks] | None = old
     if isinstance(old, LaterRanks):
         root, before = old.root()
         ids = np.union1d(before, ids)
-    return LaterRanks(root, ids, values, edges)
+    return LaterRanks(root, ids, values, edges, inside)
 
 
 # --- families ----------------------------------------------------------------------------------------------------

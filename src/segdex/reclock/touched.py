@@ -13,7 +13,7 @@ from segdex.metrics.select import spread
 from segdex.reclock import kernels_rows
 from segdex.reclock.spans import Reach, Span, points_of
 from segdex.values.clock import FIRST
-from segdex.values.column import Ints
+from segdex.values.column import Ints, Mask
 
 BLOCK = 1 << 20
 """Rows that are looked at at once; what is found among them is kept."""
@@ -21,15 +21,20 @@ BUCKETS = 1 << 14
 """Most rows are told from those in spans by a table of so many buckets of time, which fits the nearest cache."""
 
 
+_NONE = np.empty(0, np.int64)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Found:
     """The rows of one stream that are in a span.
 
     Attributes:
+        rows: where they are, ascending.
         customers: of each row, ascending.
         cell: where the row's time lies among the ends of all spans: how many of these are before it.
     """
 
+    rows: Ints
     customers: Ints
     cell: Ints
 
@@ -54,16 +59,25 @@ class Touched:
         """The customers with a row in one of the spans of *reach*, ascending, int64."""
         if reach not in self._known:
             parts = [self._in_stream(stream, reach) for stream in sorted({span.stream for span in reach})]
-            self._known[reach] = _united(parts)
+            self._known[reach] = united(parts)
         return self._known[reach]
 
+    def rows(self, stream: str, reach: Reach) -> Ints:
+        """The rows of a stream in one of the spans of *reach*, ascending."""
+        return self._found[stream].rows[self._inside(stream, reach)] if stream in self._found else _NONE
+
     def _in_stream(self, stream: str, reach: Reach) -> Ints:
+        return _distinct(self._found[stream].customers[self._inside(stream, reach)])
+
+    def _inside(self, stream: str, reach: Reach) -> Mask:
+        """Which of the rows found are in one of the spans."""
         found, points = self._found[stream], self._points[stream]
         inside = np.zeros(len(points) + 1, np.bool_)
         for span in reach:
             if span.stream == stream:
                 inside |= _cells(points, span)
-        return _distinct(found.customers[inside[found.cell]])
+        chosen: Mask = inside[found.cell]
+        return chosen
 
     def _scanned(self, events: Events, stream: str, spans: Iterable[Span]) -> Found:
         assert events.time is not None
@@ -78,13 +92,13 @@ class Touched:
             cell = np.searchsorted(points, part[rows], "left")
             there = inside[cell]
             rows = rows[there] + first
-            return Found(np.searchsorted(offsets, rows, "right") - 1, cell[there])
+            return Found(rows, np.searchsorted(offsets, rows, "right") - 1, cell[there])
 
         parts = spread(one, list(range(0, events.rows, BLOCK)) or [0])
-        return Found(*(np.concatenate([getattr(part, key) for part in parts]) for key in ("customers", "cell")))
+        return Found(*(np.concatenate([getattr(part, key) for part in parts]) for key in ("rows", "customers", "cell")))
 
 
-def _cells(points: Ints, span: Span) -> npt.NDArray[np.bool_]:
+def _cells(points: Ints, span: Span) -> Mask:
     """Which cells, each from after a point to the next one, a span is made of."""
     inside = np.zeros(len(points) + 1, np.bool_)
     first, last = np.searchsorted(points, [span.low, span.high], "left")
@@ -92,7 +106,7 @@ def _cells(points: Ints, span: Span) -> npt.NDArray[np.bool_]:
     return inside
 
 
-def _table(points: Ints, inside: npt.NDArray[np.bool_]) -> tuple[int, int, npt.NDArray[np.uint8]]:
+def _table(points: Ints, inside: Mask) -> tuple[int, int, npt.NDArray[np.uint8]]:
     """Where a table of buckets begins, how wide they are as a power of two, and which ones hold times of a span."""
     low = int(points[0])
     length = int(points[-1]) - low
@@ -105,7 +119,8 @@ def _table(points: Ints, inside: npt.NDArray[np.bool_]) -> tuple[int, int, npt.N
     return low, shift, table
 
 
-def _united(parts: Sequence[Ints]) -> Ints:
+def united(parts: Sequence[Ints]) -> Ints:
+    """The customers who are in one of *parts*, ascending."""
     if not parts:
         return np.empty(0, np.int64)
     if len(parts) == 1:

@@ -54,12 +54,16 @@ def trimmed(column: Column) -> Column:
 def alike(columns: Sequence[Column]) -> list[Column]:
     """*columns* of one type in one physical form: with one dictionary, ascending by bytes.
 
-    Where some of several columns of versions hold numbers that are not whole, all are numbers.
+    Where some of several columns of versions hold numbers that are not whole, all are numbers; where some hold times,
+    none of the others is known.
 
     Where one of several columns of identifiers holds text, all do: 7 becomes ``'7'``. A dictionary that is `fixed` is
     the same in all columns and stays as it is. Codes that need no change are not copied.
     """
     if all(column.dictionary is None for column in columns):
+        times = next((column.type for column in columns if column.type.kind == "time"), None)
+        if times is not None:
+            return [_timed(column, times) for column in columns]
         kinds = {column.data.dtype: column.type for column in columns}
         return list(columns) if len(kinds) == 1 else [_real(column, kinds[np.dtype(np.float64)]) for column in columns]
     held = [as_strings(column) for column in columns]
@@ -91,6 +95,13 @@ def _real(column: Column, kind: ValueType) -> Column:
     if column.data.dtype == np.float64:
         return column
     return Column(kind, np.where(column.data == MISSING, np.nan, column.data.astype(np.float64)))
+
+
+def _timed(column: Column, kind: ValueType) -> Column:
+    """A column of times, or one without any value as such a column."""
+    if column.type.kind == "time":
+        return column
+    return Column(kind, np.full(len(column.data), MISSING, np.int64))
 
 
 def _under(column: Column, whole: pa.LargeStringArray) -> Column:

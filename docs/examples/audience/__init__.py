@@ -1,0 +1,1 @@
+"""An audience service: one process writes an index, others answer from it over HTTP."""
