@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 import pyarrow as pa
 
-from segdex.errors import StorageError
+from segdex.errors import CorruptError, StorageError
 from segdex.generation import Generation, alone
 from segdex.ingest.accepted import to_bytes as tables_to_bytes
 from segdex.live import declare, kept, records
@@ -67,12 +67,16 @@ class Changer:
         """Do again what the journal says; it is seen when it is published.
 
         Raises:
-            CorruptError: a record is none.
+            CorruptError: a record is none, or cannot be done.
         """
         state, feed = self.state, self.feed
         read = [records.from_bytes(payload, f"{place}, record {sequence}") for sequence, payload in found]
-        for run in runs(read, state.catalog):
-            state = tidied(run.performed(state))
+        records.check_order([each.entry for each in read], state.version.number, state.version.as_of, place)
+        with records.done_again(place):
+            for run in runs(read, state.catalog):
+                state = tidied(run.performed(state))
+                if run.records[-1].entry.as_of != state.version.as_of:
+                    raise CorruptError("a record says another clock than it makes")
         self.state, self.feed = state, feed.with_entries([record.entry for record in read])
 
     # --- what is asked for -----------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ class Changes:
 def changes_of(entry: Entry, keys: AnyKeys, report: Report | None = None, found: int = 0) -> Changes:
     """What an entry of the feed says, by key; who was erased since has none."""
     sides = [
-        {name: known for name, ids in ids_of(side).items() if len(known := keys.take(ids).drop_null())}
+        {name: known for name, ids in ids_of(side, len(keys)).items() if len(known := keys.take(ids).drop_null())}
         for side in (entry.entered, entry.left)
     ]
     return Changes(

@@ -73,7 +73,7 @@ def _size(entry: Entry) -> int:
 
 def _renumbered(entry: Entry, places: Ints) -> Entry:
     def moved(side: Mapping[str, bytes]) -> dict[str, bytes]:
-        held = {name: places[ids[ids < len(places)]] for name, ids in ids_of(side).items()}
+        held = {name: places[ids] for name, ids in ids_of(side, len(places)).items()}
         return {name: np.sort(ids[ids >= 0]).astype("<i8").tobytes() for name, ids in held.items()}
 
     return msgspec.structs.replace(entry, entered=moved(entry.entered), left=moved(entry.left))

@@ -93,12 +93,8 @@ def _do_again(state: State, found: Sequence[tuple[int, bytes]], place: str) -> N
     for sequence, payload in found:
         here = f"{place}, record {sequence}"
         record = records.from_bytes(payload, here)
-        try:
+        with records.done_again(here):
             state, moves, redefined = performed(state, record.action)
-        except CorruptError as error:
-            raise error.at(here) from None
-        except SegdexError as error:
-            raise CorruptError("a record cannot be done again", place=here, found=str(error)) from None
         if entry_of(state.version.number, state.version.as_of, moves, redefined) != record.entry:
             raise CorruptError("a record says other changes than it makes", place=here)
         state = tidied(state)
