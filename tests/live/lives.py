@@ -73,6 +73,9 @@ class Life:
             law.same(after, before, name)
             assert changes is None
             return
+        if name in ("save", "compact"):  # a file takes a number of its own
+            law.same(after, before, name)
+            return
         moves = _moves(before, after, self.model.erased if name == "erase" else set())
         told = Told(self.index.generation, moves, set(), 0)
         if name in steps.DECLARING:
@@ -104,7 +107,7 @@ class Life:
         if self.folder is None:
             self.folder = self._next_folder()
         place = self._next_folder() if copy else self.folder
-        if copy and not self.folder.exists():
+        if copy and (not self.folder.exists() or self.index._changer is None or self.index._changer.writer is None):
             self.folder = place
         self.index.save(place)
         with segdex.open(place) as held:

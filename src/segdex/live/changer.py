@@ -73,12 +73,8 @@ class Changer:
         state, feed = self.state, self.feed
         read = [records.from_bytes(payload, f"{place}, record {sequence}") for sequence, payload in found]
         for run in runs(read, state.catalog):
-            state = run.performed(state)
-            if state.rows is not None and (made := joined(state.rows.runs)) is not None:
-                state = dataclasses.replace(state, rows=with_joined(state.rows, made))
-        for record in read:
-            feed = feed.with_entry(record.entry)
-        self.state, self.feed = state, feed
+            state = tidied(run.performed(state))
+        self.state, self.feed = state, feed.with_entries([record.entry for record in read])
 
     # --- what is asked for -----------------------------------------------------------------------------------------
 
@@ -243,3 +239,10 @@ class Changer:
         return state.next(
             alone(self.writer.fold(base, kept.to_bytes(dict(state.offsets), state.erased, feed), keep)), None
         )
+
+
+def tidied(state: State) -> State:
+    """*state*, many runs of its rows joined."""
+    if state.rows is None or (made := joined(state.rows.runs)) is None:
+        return state
+    return dataclasses.replace(state, rows=with_joined(state.rows, made))

@@ -52,7 +52,7 @@ def from_bytes(data: bytes, generation: int, place: str) -> tuple[dict[str, int]
     if len(kept.salt) != SALT_BYTES or len(kept.hashes) % HASH_BYTES:
         raise CorruptError("unreadable", place=place, found=f"{len(kept.salt)} and {len(kept.hashes)} bytes of hashes")
     hashes = {kept.hashes[at : at + HASH_BYTES] for at in range(0, len(kept.hashes), HASH_BYTES)}
-    return kept.offsets, Erased(kept.salt, frozenset(hashes)), Feed(kept.since, kept.feed)
+    return kept.offsets, Erased(kept.salt, frozenset(hashes)), Feed.of(kept.since, kept.feed)
 
 
 def begun(generation: int, offsets: dict[str, int]) -> bytes:

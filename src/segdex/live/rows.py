@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segdex.bitmap import predicate as hot
 from segdex.events.store import Events
@@ -243,6 +244,8 @@ def delta_of(rows: Rows, base: Generation, key_source: Callable[[], AnyKeys]) ->
     common = dataclasses.replace(base, count=count, key_source=lambda: keys_of(key_source(), rows.ids), ranks={})
     minus = dataclasses.replace(
         common,
+        # Those of the base: a rule may ask for them, and finds the erased in it too.
+        key_source=lambda: keys_of(base.keys, of_base.rows),
         values=lazily(base.values, lambda name: rows.of_base(name, base)),
         events=lazily(base.events, lambda name: gathering.events((base.events,), name, of_base)),
         graves=lazily(base.graves, lambda name: gathering.events((base.graves,), name, of_base)),
@@ -260,8 +263,10 @@ def delta_of(rows: Rows, base: Generation, key_source: Callable[[], AnyKeys]) ->
 
 
 def keys_of(keys: AnyKeys, ids: Ints) -> AnyKeys:
-    """The keys of some customers, these numbered in the order given; erased ones have none."""
-    values = keys.take(ids)
+    """The keys of some customers, these numbered in the order given; erased ones, and who is nowhere, -1, have none."""
+    values = keys.take(np.maximum(ids, 0)) if len(keys) else pa.nulls(len(ids), pa.int64())
+    if (ids < 0).any():
+        values = pc.if_else(pa.array(ids >= 0), values, pa.scalar(None, values.type))
     known = np.flatnonzero(np.asarray(values.is_valid()))
     return numbered(values.drop_null(), known, len(ids))
 
