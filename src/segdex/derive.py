@@ -203,6 +203,7 @@ def derive_few(
     hidden: Mapping[str, Column],
     inside: Mask,
     binder: Binder,
+    elsewhere: Callable[[list[nodes.Item]], set[str]],
 ) -> tuple[Generation, Scan]:
     """Everything that the schema of *like* declares, of other customers at the same clock, without sets and ranks.
 
@@ -216,6 +217,7 @@ def derive_few(
         hidden: columns that no rule can name.
         inside: which of them are in the universe, shape (customers,).
         binder: binds rules to the schema.
+        elsewhere: the categories that all others have.
 
     Returns:
         the generation, and what tells whom rules hold for.
@@ -227,6 +229,7 @@ def derive_few(
     )  # fmt: skip
     catalog = like.catalog
     made = Derivation(begun, given, binder)  # type: ignore[arg-type]
+    made.executor.customers.elsewhere = elsewhere
     for name in catalog.order:
         if name not in catalog.schema.segments:
             made.compute(name)

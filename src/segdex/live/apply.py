@@ -118,7 +118,8 @@ def _derived(state: State, batch: Batch, those: Touched) -> Fresh:
         sets[segment] = hot.from_mask(said(state, name, those, partial(base.predicates.__getitem__, name)))
     events, graves = _rows(state, batch, those)
     keys = partial(keys_of, those.keys, those.ids)
-    return derive_few(base, keys, given, events, graves, sets, hidden, inside, state.answers.binder)
+    answers = state.answers
+    return derive_few(base, keys, given, events, graves, sets, hidden, inside, answers.binder, answers.categories)
 
 
 def _rows(state: State, batch: Batch, those: Touched) -> tuple[dict[str, Events], dict[str, Events]]:

@@ -42,6 +42,7 @@ def erased(state: State, keys: pa.Array) -> tuple[State, Moves, int]:
         {name: gathering.column((base.hidden,), name, nowhere) for name in base.hidden},
         nobody,
         state.answers.binder,
+        state.answers.categories,
     )
     made, moves = placed(state, those, fresh, before)
     return dataclasses.replace(made, erased=hashed), moves, inside

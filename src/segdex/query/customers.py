@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from functools import partial
 
 from segdex.bitmap import predicate as hot
@@ -29,6 +30,8 @@ class Customers:
     def __init__(self, generation: Generation, most_bytes: int = MOST_BYTES) -> None:
         self._generation = generation
         self._calls: Remembered[Values | Cells] = Remembered(most_bytes, _bytes_of)
+        self.elsewhere: Callable[[list[nodes.Item]], set[str]] | None = None
+        """The categories that customers have who are not among these; None: these are all."""
 
     @property
     def held(self) -> tuple[int, int]:
@@ -81,8 +84,19 @@ class Customers:
 
     def categories(self, items: list[nodes.Item]) -> list[str]:
         """The categories of all the families that *items* belong to, ascending by bytes."""
-        names = {name for item in items for name in self.family(item).categories.to_pylist()}
-        return sorted(names, key=str.encode)
+        return sorted(self.own_categories(items) | self.other_categories(items), key=str.encode)
+
+    def own_categories(self, items: list[nodes.Item]) -> set[str]:
+        """The categories of the families here."""
+        return {name for item in items for name in self.family(item).categories.to_pylist()}
+
+    def other_categories(self, items: list[nodes.Item]) -> set[str]:
+        """The categories that others have."""
+        return set() if self.elsewhere is None else self.elsewhere(items)
+
+    def breadth(self, item: nodes.Item) -> int:
+        """How many categories the family has that an item belongs to."""
+        return len(self.family(item).categories if self.elsewhere is None else self.categories([item]))
 
     def holds(self, call: nodes.Call | nodes.Sequence) -> bool:
         """Whether the values of an inline call are kept."""

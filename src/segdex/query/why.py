@@ -181,7 +181,9 @@ class _Customer:
 
     def _for_any(self, bound: ForAny) -> Reason:
         """Whether it holds for some category, and for which."""
-        names = {name for item in chosen_items(bound) for name in self._items.family(item).categories.to_pylist()}
+        items = chosen_items(bound)
+        names = {name for item in items for name in self._items.family(item).categories.to_pylist()}
+        names |= self._executor.customers.other_categories(items)
         found: list[str] = []
         deadline = current()
         for category in sorted(names, key=str.encode):
