@@ -164,7 +164,8 @@ def redeclared(old: Generation, catalog: Catalog, progress: Progress | None = No
     new = {name for name in catalog.order if declaration(catalog, name) != declaration(old.catalog, name)}
     gone = old.catalog.types.keys() - catalog.types.keys()
     affected = {name for name in (*new, *using(new, catalog)) if name not in catalog.schema.segments}
-    made = Derivation(dataclasses.replace(old, catalog=catalog))
+    order = tuple(name for name in old.order if name not in gone)
+    made = Derivation(dataclasses.replace(old, catalog=catalog, order=order))
     made.forget({*gone, *affected})
     made.unfit({*gone, *new})
     names = [name for name in catalog.order if name in affected]
@@ -181,7 +182,8 @@ def redeclared(old: Generation, catalog: Catalog, progress: Progress | None = No
 
 def renamed(old: Generation, catalog: Catalog, was: str, name: str) -> Generation:
     """*old* in which *was* is called *name*, under the schema *catalog*, which says so too; nothing is computed."""
-    made = Derivation(dataclasses.replace(old, catalog=catalog))
+    order = tuple(name if each == was else each for each in old.order)
+    made = Derivation(dataclasses.replace(old, catalog=catalog, order=order))
     made.rename(was, name)
     return made.generation
 

@@ -116,3 +116,19 @@ def test_a_new_category_that_rules_alone_range_over() -> None:
         assert [index.segments_of(key) for key in "ab"] == [("all",), ("all", "open")]
         assert index.why("spend[any] = 0", "b").holds
         assert index.estimate("spend[any] = 0").value == 1
+
+
+def test_names_that_customers_are_ordered_by_are_renamed_and_dropped(tmp_path: Path) -> None:
+    ordered: dict[str, Any] = SCHEMA | {"customers": SCHEMA["customers"] | {"order": ["orders_ever", "country"]}}
+    ordered["metrics"] = {"orders_ever": {"kind": "count", "stream": "orders"}}
+    with segdex.build(ordered, as_of=NOW, sources={"customers": people("a"), "orders": orders()}) as index:
+        index.rename("orders_ever", "ever")
+        index.save(tmp_path / "renamed")
+        with segdex.open(tmp_path / "renamed", verify=True) as held:
+            assert held.count("ever = 0") == 1
+        index.alter(
+            {key: held for key, held in ordered.items() if key != "metrics"} | {"customers": SCHEMA["customers"]}
+        )
+        index.save(tmp_path / "dropped")
+        with segdex.open(tmp_path / "dropped", verify=True) as held:
+            assert held.count("everyone") == 1

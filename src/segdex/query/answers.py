@@ -161,7 +161,7 @@ class Answers:
         return Estimate(low, value, high, found.exact)
 
     def of(self, one: int, bound: Bound | None = None) -> tuple[Executor, int]:
-        """Who answers for the customer with dense id *one*, what the rule *bound* asks, and which row is theirs there."""
+        """Who answers what *bound* asks of the customer with dense id *one*, and which row is theirs there."""
         if bound is not None and self.is_whole(bound):
             return self.folded, one
         delta = self.version.delta
