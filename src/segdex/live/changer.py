@@ -24,8 +24,9 @@ from segdex.live.merge import merge_of
 from segdex.live.perform import batch_of, later, performed
 from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
 from segdex.live.rows import MANY_RUNS, TOO_MANY_RUNS, Joined, joined, with_joined
-from segdex.live.state import State, started
+from segdex.live.state import State, composed, started
 from segdex.live.together import runs
+from segdex.live.widened import kept_rules, recomputed
 from segdex.live.writer import Writer
 from segdex.load import Loaded, read_into
 from segdex.query.answers import Answers
@@ -154,10 +155,12 @@ class Changer:
     def erase(self, keys: pa.Array) -> Changes:
         """See `segdex.index.Index.erase`."""
         state, moves, found = erased(self.state, keys)
+        if kept_rules(state):  # a category that nobody else has is none any more
+            state, more = recomputed(state)
+            moves = composed(moves, more)
         entry = entry_of(state.version.number, state.version.as_of, moves, erased=found)
         feed = self.feed.with_entry(entry)
-        if self.writer is not None:
-            state = self._folded(state, feed, keep=1)
+        state = self._folded(state, feed, keep=1)
         self._put(state, feed)
         return changes_of(entry, state.version.keys, found=found)
 

@@ -73,7 +73,7 @@ def merged(state: State, action: Merge) -> tuple[State, Moves]:
     fresh = derive_few(
         base, partial(keys_of, keys, ids), given, events, graves, _one_membership(state, those),
         {name: _latest(gathering.column(hidden, name, those.places)) for name in base.hidden},
-        np.arange(len(ids)) == 0, state.answers.base,
+        np.arange(len(ids)) == 0, state.answers.binder, state.answers.categories,
     )  # fmt: skip
     return placed(state, those, fresh, before)
 
