@@ -22,6 +22,7 @@ from segdex.metrics.bands import band
 from segdex.metrics.compute import compute_fitted
 from segdex.order import chosen, customers_first, moved, places_by
 from segdex.query.bind import Binder
+from segdex.query.customers import Customers
 from segdex.query.execute import Executor
 from segdex.query.scan import Scan
 from segdex.rules import nodes
@@ -202,7 +203,7 @@ def derive_few(
     sets: Mapping[str, Predicate],
     hidden: Mapping[str, Column],
     inside: Mask,
-    binder: Binder,
+    all_of_them: Executor,
 ) -> tuple[Generation, Scan]:
     """Everything that the schema of *like* declares, of other customers at the same clock, without sets and ranks.
 
@@ -215,7 +216,7 @@ def derive_few(
         sets: which of them are in segments that have no rule.
         hidden: columns that no rule can name.
         inside: which of them are in the universe, shape (customers,).
-        binder: binds rules to the schema.
+        all_of_them: answers for *like*.
 
     Returns:
         the generation, and what tells whom rules hold for.
@@ -226,7 +227,7 @@ def derive_few(
         hidden=hidden, graves=graves,
     )  # fmt: skip
     catalog = like.catalog
-    made = Derivation(begun, given, binder)  # type: ignore[arg-type]
+    made = Derivation(begun, given, all_of_them.binder, all_of_them.customers)  # type: ignore[arg-type]
     for name in catalog.order:
         if name not in catalog.schema.segments:
             made.compute(name)
@@ -274,7 +275,11 @@ class Derivation:
     """
 
     def __init__(
-        self, begun: Generation, given: Mapping[str, Column] | None = None, binder: Binder | None = None
+        self,
+        begun: Generation,
+        given: Mapping[str, Column] | None = None,
+        binder: Binder | None = None,
+        others: Customers | None = None,
     ) -> None:
         self.values = changeable(begun.values)
         self._dictionaries = changeable(begun.dictionaries)
@@ -290,7 +295,7 @@ class Derivation:
             fitted=self.fitted,
         )
         self._inside = None if begun.all_inside else hot.to_mask(begun.universe, begun.count)
-        self.executor = Executor(self.generation, binder=binder)
+        self.executor = Executor(self.generation, binder=binder, others=others)
         # Of few customers no sets are made: rules look at their values.
         self.scan = None if binder is None else Scan(self.executor)
         for name, column in (given or {}).items():

@@ -47,7 +47,7 @@ def build(model: Model, fitted: segdex.Index | None = None, out: Path | None = N
     if "grp" in model.labels:
         held = model.labels["grp"]
         scored = any(score is not None for _, score in held.values())
-        if scored or fitted is not None and "grp_score" in fitted._running().version.catalog.types:
+        if scored or (fitted is not None and "grp_score" in fitted._running().version.catalog.types):
             index.load("grp", label_table(held, ("key", "label", "score")))
         else:
             index.load("grp", {label: [key for key in held if held[key][0] == label] for label in cases.PANEL})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -57,3 +58,12 @@ def test_writer_reader_and_whoever_opens_reach_back_as_far(tmp_path: Path, monke
         reader.refresh()
         assert [each.generation for each in reader.changes(3)] == [4, 5, 6]
         reader.close()
+
+
+def test_a_reader_tells_of_changes_while_it_follows(tmp_path: Path) -> None:
+    sources = {"customers": pa.table({"id": ["a"]}), "orders": pa.table({"id": ["a"], "at": ["2026-01-01T00:00:00Z"]})}
+    with segdex.build(SCHEMA, as_of="2026-06-30T00:00:00Z", sources=sources, out=tmp_path / "index") as writer:
+        writer.apply({"orders": sources["orders"]}, source="shop", offset=7)
+        with segdex.open(tmp_path / "index") as reader, ThreadPoolExecutor(1) as other, reader._changing:
+            asked = other.submit(lambda: (dict(reader.offsets), [each.generation for each in reader.changes(1)]))
+            assert asked.result(60) == ({"shop": 7}, [2])

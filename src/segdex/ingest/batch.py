@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segdex.errors import ArgumentError, listed, nearest
 from segdex.events.renumber import widened
 from segdex.events.store import ID, Events
 from segdex.ingest.accepted import Accepted, accepted
+from segdex.ingest.aliases import Aliases
 from segdex.ingest.customers import CustomerRows, columns_of, read_customers
 from segdex.ingest.ids import NOBODY, KeyColumn, KeySpace
 from segdex.ingest.kept import VERSION, Dimension
@@ -197,7 +199,7 @@ class _Reading:
         """What all tables say together."""
         dropped = {} if erased is None else self._drop(erased, streams)
         universe = self._universe()
-        values = universe.settle().values
+        values = _meant(universe, keys.aliases)
         ids, count = keys.lookup(values), len(values)
         winners = np.full(count, -1, np.int64) if customers is None else customers.winners(universe, count)
         strangers = self._strangers(ids, winners >= 0, universe, streams, inside)
@@ -264,6 +266,18 @@ class _Reading:
         if inside is not None:
             outside[~outside] = ~inside(ids[~outside])
         return outside & ~named
+
+
+def _meant(universe: Universe, aliases: Aliases | None) -> KeyValues:
+    """The keys of the batch, numbered, those that mean one customer as one; ascending."""
+    values = universe.settle().values
+    meant = values if aliases is None else aliases.meant(values)
+    if meant is values:
+        return values
+    distinct = pc.unique(meant)
+    distinct = distinct.take(pc.array_sort_indices(distinct))
+    universe.become(np.asarray(pc.index_in(meant, value_set=distinct)).astype(np.int64))
+    return distinct
 
 
 def _expect_lookups(catalog: Catalog, stream: str, lookups: Mapping[str, Dimension]) -> None:

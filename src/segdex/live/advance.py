@@ -17,6 +17,7 @@ from segdex.live.bits import UNIVERSE
 from segdex.live.gathering import Places
 from segdex.live.rows import keys_of
 from segdex.live.state import Moved, Moves, State, composed, loaded_in, place_of, tracked_in
+from segdex.live.widen import widened_to
 from segdex.reclock import reclocked
 from segdex.values.column import Column, Ints, Mask
 
@@ -77,10 +78,11 @@ def rebased(state: State, base: Generation, found: Found | None = None) -> tuple
     }
     fresh = derive_few(
         base, partial(keys_of, version.keys, ids), given, plus.events, plus.graves, _predicates(sets), plus.hidden,
-        those.inside, bare.answers.binder,
+        those.inside, bare.answers.base,
     )  # fmt: skip
     made, changed = placed(bare, those, fresh, before)
-    return made.numbered(version.number + 1), composed(moves, {name: changed[name] for name in both})
+    made = made.numbered(version.number + 1)
+    return widened_to(made, state, fresh) or (made, composed(moves, {name: changed[name] for name in both}))
 
 
 def _predicates(sets: Mapping[str, Mask]) -> dict[str, Predicate]:

@@ -29,6 +29,7 @@ from segdex.live.gathering import Places
 from segdex.live.holders import with_holders
 from segdex.live.rows import Rows, Run, delta_of, kept_sets, keys_of
 from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_in
+from segdex.live.widen import widened_to
 from segdex.query.scan import Scan
 from segdex.rules import nodes
 from segdex.values.column import Column, Ints, Mask
@@ -49,7 +50,9 @@ def applied(state: State, batch: Batch) -> tuple[State, Moves]:
     batch = with_holders(state, batch)
     those = _touched(state, batch)
     before = {name: was(state, name, those) for name in tracked_in(state.catalog)}
-    return placed(state, those, _derived(state, batch, those), before)
+    fresh = _derived(state, batch, those)
+    made, moves = placed(state, those, fresh, before)
+    return widened_to(made, state, fresh) or (made, moves)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -118,7 +121,7 @@ def _derived(state: State, batch: Batch, those: Touched) -> Fresh:
         sets[segment] = hot.from_mask(said(state, name, those, partial(base.predicates.__getitem__, name)))
     events, graves = _rows(state, batch, those)
     keys = partial(keys_of, those.keys, those.ids)
-    return derive_few(base, keys, given, events, graves, sets, hidden, inside, state.answers.binder)
+    return derive_few(base, keys, given, events, graves, sets, hidden, inside, state.answers.base)
 
 
 def _rows(state: State, batch: Batch, those: Touched) -> tuple[dict[str, Events], dict[str, Events]]:

@@ -16,11 +16,12 @@ from segdex.errors import CorruptError, StorageError
 from segdex.generation import Generation, alone
 from segdex.ingest.accepted import to_bytes as tables_to_bytes
 from segdex.live import declare, kept, records
-from segdex.live.changes import Changes, changes_of, replayed
+from segdex.live.changes import Changes, changes_of, replayed, unchanged
 from segdex.live.erase import erased
 from segdex.live.feed import Feed
 from segdex.live.fold import refolded, reordered
 from segdex.live.loaded import action_of
+from segdex.live.merge import merge_of
 from segdex.live.perform import batch_of, later, performed
 from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
 from segdex.live.rows import MANY_RUNS, TOO_MANY_RUNS, Joined, joined, with_joined
@@ -138,6 +139,13 @@ class Changer:
     def refolded(self) -> Generation:
         """All of the state as a base."""
         return refolded(self.state)
+
+    def merge(self, keep: pa.Array, drop: pa.Array) -> Changes:
+        """See `segdex.index.Index.merge`."""
+        action, found = merge_of(self.state, keep, drop)
+        if action is None:
+            return unchanged(self.state.version.number, self.state.version.as_of)
+        return changes_of(self._do(action), self.state.version.keys, found=found)
 
     def readmit(self, keys: pa.Array) -> Changes:
         """See `segdex.index.Index.readmit`."""

@@ -79,6 +79,11 @@ def changes_of(entry: Entry, keys: AnyKeys, report: Report | None = None, found:
     )
 
 
+def unchanged(generation: int, as_of: int) -> Changes:
+    """What was so before changes nothing."""
+    return Changes(generation, clock.from_microseconds(as_of), {}, {})
+
+
 def replayed(generation: int, as_of: int) -> Changes:
     """What a batch changes that had been taken in before."""
     return Changes(generation, clock.from_microseconds(as_of), {}, {}, replayed=True)

@@ -74,6 +74,18 @@ class Readmit(Action, frozen=True, tag="readmit"):
     hashes: tuple[bytes, ...]
 
 
+class Merge(Action, frozen=True, tag="merge"):
+    """Customers become one.
+
+    Attributes:
+        keep: the key of the customer who survives, as text.
+        drop: the other keys, which mean that customer from now on; neither is an alias.
+    """
+
+    keep: str
+    drop: tuple[str, ...]
+
+
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
     """What the feed says of one generation; dense ids are int64, little-endian, ascending.
 
@@ -96,7 +108,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
     """What was asked for, and what came of it."""
 
-    action: Apply | Advance | Declare | Load | Readmit
+    action: Apply | Advance | Declare | Load | Readmit | Merge
     entry: Entry
 
 

@@ -19,7 +19,7 @@ from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import CHUNK, Ids, Predicate, Words
 from segdex.forks import Once
 from segdex.generation import Generation, Version
-from segdex.query.among import asks_for_all
+from segdex.query.among import asked_for_any, asks_for_all, widened
 from segdex.query.bind import Binder, Bound
 from segdex.query.estimate import Estimate
 from segdex.query.execute import Executor, Plan
@@ -78,7 +78,7 @@ class Answers:
         return Answers(version, self._memory_limit, self)
 
     def _executor(self, rows: Generation) -> Executor:
-        return Executor(rows, DELTA_BYTES, self.binder)
+        return Executor(rows, DELTA_BYTES, self.binder, self.base.customers)
 
     @property
     def generation(self) -> Generation:
@@ -92,13 +92,18 @@ class Answers:
             bound: the rule.
             base: its plan over the base, where that was made for an earlier version.
         """
-        if self.minus is not None and self.plus is not None and asks_for_all(bound, self.version.catalog):
+        if self.plus is not None and (asks_for_all(bound, self.version.catalog) or self._has_new_category(bound)):
             return Plans(self.folded.plan(bound))
         if base is None or not self.base.made(base):
             base = self.base.plan(bound)
         if self.minus is None or self.plus is None:
             return Plans(base)
         return Plans(base, self.minus.plan(bound), self.plus.plan(bound))
+
+    def _has_new_category(self, bound: Bound) -> bool:
+        """Whether a rule asks for any category, and one of them came since the base: it is asked of all customers."""
+        assert self.plus is not None
+        return any(widened(leaf, self.base.customers, self.plus.customers) for leaf in asked_for_any(bound))
 
     def settled(self, plans: Plans) -> Plans:
         """The plans with sets in the place of ranges, see `Executor.settled`."""

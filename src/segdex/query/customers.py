@@ -24,10 +24,17 @@ MOST_BYTES = 512 << 20
 
 
 class Customers:
-    """Columns of one generation by what a rule calls them. Inline calls and buckets are computed once and kept."""
+    """Columns of one generation by what a rule calls them. Inline calls and buckets are computed once and kept.
 
-    def __init__(self, generation: Generation, most_bytes: int = MOST_BYTES) -> None:
+    Args:
+        generation: the customers.
+        most_bytes: how much is kept.
+        others: all customers, where these are some of them: a category is one of these too that only others have.
+    """
+
+    def __init__(self, generation: Generation, most_bytes: int = MOST_BYTES, others: Customers | None = None) -> None:
         self._generation = generation
+        self._others = others
         self._calls: Remembered[Values | Cells] = Remembered(most_bytes, _bytes_of)
 
     @property
@@ -81,8 +88,19 @@ class Customers:
 
     def categories(self, items: list[nodes.Item]) -> list[str]:
         """The categories of all the families that *items* belong to, ascending by bytes."""
-        names = {name for item in items for name in self.family(item).categories.to_pylist()}
+        names = self.own_categories(items)
+        if self._others is not None:
+            names |= set(self._others.categories(items))
         return sorted(names, key=str.encode)
+
+    def own_categories(self, items: list[nodes.Item]) -> set[str]:
+        """The categories that these customers' families have."""
+        return {name for item in items for name in self.family(item).categories.to_pylist()}
+
+    @property
+    def are_few(self) -> bool:
+        """Whether these are some of all customers, whose families have categories that these may not have."""
+        return self._others is not None
 
     def holds(self, call: nodes.Call | nodes.Sequence) -> bool:
         """Whether the values of an inline call are kept."""

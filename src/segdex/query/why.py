@@ -181,10 +181,9 @@ class _Customer:
 
     def _for_any(self, bound: ForAny) -> Reason:
         """Whether it holds for some category, and for which."""
-        names = {name for item in chosen_items(bound) for name in self._items.family(item).categories.to_pylist()}
         found: list[str] = []
         deadline = current()
-        for category in sorted(names, key=str.encode):
+        for category in self._items.categories(chosen_items(bound)):
             deadline.check()
             one = self._executor.binder.bind_checked(substitute(bound.rule, bound.variable, category))
             if self.reason(one).holds:

@@ -186,7 +186,12 @@ class FromRows:
         moved = self._moved(name, ids)
         own = self._column(name, source)
         nearer = np.fmax if self._metrics[name].start == "first" else np.fmin
-        return changed_columns(ids, moved, dataclasses.replace(moved, data=nearer(moved.data, own.data)), moves=True)
+        return self._beside(name, ids, dataclasses.replace(moved, data=nearer(moved.data, own.data)), moved)
+
+    def _beside(self, name: str, ids: Ints, now: Column, moved: Column | None = None) -> Change:
+        """The change of days since a moment: of those alone who have not *moved* along with the clock."""
+        change = changed_columns(ids, self._moved(name, ids) if moved is None else moved, now)
+        return dataclasses.replace(change, moves=True)
 
     def _moved(self, name: str, ids: Ints) -> Column:
         """Days since a moment as they are now if the moment is the same."""
@@ -204,7 +209,7 @@ class FromRows:
         if metric.kind == "score" and moves:  # nobody's is missing, and labels are compared with those of before
             return Change(ids, now, now, moves)
         if metric.kind == "days_since":
-            return changed_columns(ids, self._moved(name, ids), now, moves)
+            return self._beside(name, ids, now)
         return self.compared(name, ids, now, moves)
 
     def compared(self, name: str, ids: Ints, now: Column, moves: bool = False) -> Change:
