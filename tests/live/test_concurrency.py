@@ -111,6 +111,7 @@ CHANGES = {
     "alter": lambda index: index.alter(actions.SCHEMA),
     "load": lambda index: index.load("other", ["a"]),
     "erase": lambda index: index.erase(["a"]),
+    "merge": lambda index: index.merge("a", ["b"]),
     "readmit": lambda index: index.readmit(["a"]),
     "compact": lambda index: index.compact(),
     "save": lambda index: index.save(index._folder),

@@ -81,6 +81,7 @@ ACTIONS = [
     lambda index: index.rename("d", "e"),
     lambda index: index.readmit(["gone"]),
     lambda index: index.drop("e"),
+    lambda index: index.merge("a", ["y"]),
     lambda index: index.apply(rows("b"), as_of="2026-06-23T00:00:00Z"),
 ]
 
