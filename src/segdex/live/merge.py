@@ -11,7 +11,7 @@ import pyarrow as pa
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
 from segdex.derive import derive_few
-from segdex.errors import ArgumentError
+from segdex.errors import ArgumentError, CorruptError
 from segdex.events.arrange import arrange
 from segdex.events.renumber import widened
 from segdex.events.store import Events
@@ -58,6 +58,8 @@ def merged(state: State, action: Merge) -> tuple[State, Moves]:
     """The state in which customers are one, and who entered and left the tracked segments. *state* stays as it is."""
     old = state.version.keys
     held = under(old, None).lookup(pa.array([action.keep, *action.drop], pa.large_string()))
+    if held[0] < 0:  # whoever writes such a record has seen to it that there is one
+        raise CorruptError("customers are merged into one who is not there")
     keys = under(old, with_keys(old.aliases, action.keep, action.drop))
     ids = np.append(held[:1], held[1:][held[1:] >= 0])
     those = touched(state, ids, keys)
