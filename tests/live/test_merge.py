@@ -56,7 +56,8 @@ def tables(rows: Sequence[Row], keys: pa.DataType) -> dict[str, pa.Table]:
         "amount": pa.array([row.cents / 100 for row in rows], pa.float64()),
     })  # fmt: skip
     calls = pa.table({
-        "key": key, "id": pa.array([row.id for row in rows], pa.int64()),
+        # Of each key its own: a row that lost its id to another customer's is gone, and stays so when that one is erased.
+        "key": key, "id": pa.array([None if row.id is None else 10 * row.key + row.id for row in rows], pa.int64()),
         "version": pa.array([row.version for row in rows], pa.int64()),
         "deleted": pa.array([row.deleted for row in rows], pa.bool_()),
         "n": pa.array([row.cents for row in rows], pa.int64()),
