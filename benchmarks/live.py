@@ -37,7 +37,8 @@ from segdex import jit
 
 SEED = 5
 TRACKED = [
-    *(f"orders_1y >= {least}" for least in (1, 2, 3, 4, 5)), *(f"spend_1y > {least}" for least in (50, 100, 200, 400, 800)),
+    *(f"orders_1y >= {least}" for least in (1, 2, 3, 4, 5)),
+    *(f"spend_1y > {least}" for least in (50, 100, 200, 400, 800)),
     "recency = '..7'", "affinity['department 03'] >= '0.5..0.75'", "engaged >= '5..10' and presence = '..1'",
     "lifecycle = 'regular'", "attention = 'both' and spent_1y = '10'", "visits_30d > 3", "pages_30d > 30",
     "country = 'AE' and orders_30d > 0", "since_order < 3", "spend_6mo > 2 * spend_3mo",

@@ -42,6 +42,7 @@ from segdex.query.explain import Step
 from segdex.query.formula import And, Formula, Leaf, Not, Or
 
 KEYS = {
+    "advance": {"advance_s", "rebuild_s", "again_s", "read_s", "checked"},
     "bitmaps": {f"{name}_{what}_vs_pyroaring" for name in bitmaps.SETS for what in ("pairs", "rules")} | {"checked"},
     "build": {"events_per_s", "peak_rss_mb", "build_s"},
     "counts": {

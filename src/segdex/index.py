@@ -325,6 +325,31 @@ class Index(Asking):
         with self._changing:
             return self._to_change().erase(array)
 
+    def merge(self, keep: Any, drop: Any) -> Changes:
+        """Make customers one: who has the key *keep* gets all that those with the keys *drop* have, and their keys.
+
+        The survivor keeps its own attributes and labels, and takes those that it has none of from the others, in the
+        order in which they are given. Events and the segments that were loaded are those of all. From now on a dropped
+        key means the survivor: in questions, and in rows that come later. It need not be known yet.
+
+        Args:
+            keep: the key of a customer, or one that was dropped in favour of theirs.
+            drop: one or many keys; those that mean the survivor already change nothing.
+
+        Returns:
+            who entered and left by it, in one generation; `Changes.found` says how many customers there are less.
+            Where nothing changes there is no new generation.
+
+        Raises:
+            ArgumentError: these are no keys, nobody has the key *keep*, or one of *drop* is that of an erased customer.
+            LockedError, StorageError: as `apply`.
+        """
+        if not is_one_key(keep):
+            raise ArgumentError("keep", found=type(keep).__name__, allowed="one key")
+        kept, dropped = _keys_of(keep), _keys_of(drop)
+        with self._changing:
+            return self._to_change().merge(kept, dropped)
+
     def readmit(self, keys: Any) -> Changes:
         """Let erased customers come again: rows that arrive from now on are theirs. `Changes.found`: how many of them
         had been erased.
@@ -357,12 +382,18 @@ class Index(Asking):
         """
         if not isinstance(since, int) or isinstance(since, bool):
             raise ArgumentError("since", found=repr(since), allowed="the number of a generation")
+        followed = self._followed()
+        if followed is not None:
+            return followed.changes(since)
         with self._changing:
             return self._known().changes(since)
 
     @property
     def offsets(self) -> Mapping[str, int]:
         """The position after the last batch that was taken in, by source."""
+        followed = self._followed()
+        if followed is not None:
+            return dict(followed.state.offsets)
         with self._changing:
             return dict(self._known().state.offsets)
 
@@ -432,6 +463,12 @@ class Index(Asking):
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _followed(self) -> Changer | None:
+        """What a reader knows of the changes, None where it has not looked yet: it is replaced as a whole and never
+        changed, so that who asks need not wait for a refresh that is under way."""
+        self._running()
+        return self._changer if self._read_only else None
 
     # --- inside; who calls these holds the lock --------------------------------------------------------------------
 

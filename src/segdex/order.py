@@ -14,7 +14,7 @@ import numpy.typing as npt
 from segdex.bitmap.predicate import CHUNK
 from segdex.events.renumber import renumbered
 from segdex.events.store import Events
-from segdex.ingest.keys import Keys, Numbering
+from segdex.ingest.keys import Numbering
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band
 from segdex.rules.windows import Lifetime
@@ -105,7 +105,7 @@ def moved(tables: Tables, places: Ints) -> Tables:
         tables: as they were read; empty afterwards, so that memory holds one column twice at a time.
         places: each place once.
     """
-    keys = Keys(tables.keys.values, Numbering.of(places))
+    keys = dataclasses.replace(tables.keys, numbering=Numbering.of(places))
     attributes = {name: tables.attributes.pop(name).take(places) for name in list(tables.attributes)}
     hidden = {name: column.take(places) for name, column in tables.hidden.items()}
     universe = None if tables.universe is None else tables.universe[places]

@@ -55,6 +55,11 @@ def key_of(number: int) -> str:
     return f"person-{number:03}-secret"
 
 
+def tie_of(key: str, at: int) -> str:
+    """The label of customer number *at* that is loaded."""
+    return "close" if at % 3 else f"tie-of-{key}"
+
+
 @dataclass(frozen=True)
 class Row:
     """One order."""
@@ -293,10 +298,14 @@ def _batch(number: int, clock: dt.datetime, chance: random.Random, to: dt.dateti
     def row(at: int) -> Row:
         key = key_of(chance.randrange(2 * PEOPLE))
         time = clock + dt.timedelta(hours=chance.choice((-300, -240, -100, -24, -1, 0, 20, 60)))
-        return Row(key, time, f"{key} {number} {at % 3}", chance.randrange(1, 6000), chance.choice("xyz"))
+        shop = chance.choice(("x", "y", "z", "x", "y", "z", f"shop-of-{key}"))
+        return Row(key, time, f"{key} {number} {at % 3}", chance.randrange(1, 6000), shop)
 
     chosen = [key_of(each) for each in chance.sample(range(2 * PEOPLE), chance.randrange(3))]
-    people = {key: (chance.choice(COUNTRIES), tuple(chance.sample("abx", 1)), chance.randrange(100)) for key in chosen}
+    people = {
+        key: (chance.choice(COUNTRIES), (chance.choice("abx"), f"tag-of-{key}"), chance.randrange(100))
+        for key in chosen
+    }
     return Action(number, "apply", to=to, people=people, rows=tuple(row(at) for at in range(chance.randrange(6))))
 
 
@@ -371,7 +380,7 @@ def act(index: segdex.Index, what: Action, model: Model) -> None:
         case "load" if what.name == "vips":
             index.load("vips", list(what.keys))
         case "load":
-            labels = ["close" if at % 3 else "loose" for at in range(len(what.keys))]
+            labels = [tie_of(key, at) for at, key in enumerate(what.keys)]
             index.load("ties", pa.table({"key": list(what.keys), "label": labels}))
         case "erase":
             index.erase(list(what.keys))

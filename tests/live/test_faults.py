@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,13 @@ import pytest
 
 import segdex
 from segdex.errors import SegdexError, StorageError
+from segdex.live.changer import Changer
+from segdex.live.writer import Writer
 from segdex.store.os import OperatingSystem
+from tests.live import actions, killing
+from tests.live.faults import failures, power_losses
 from tests.live.test_actions import row, small
+from tests.store.crash import memory
 
 
 class Refusing(OperatingSystem):
@@ -73,3 +80,58 @@ def test_the_lock_is_let_go_where_closing_the_journal_fails(tmp_path: Path, monk
         index.close()
     system.armed = False
     segdex.open(tmp_path / "index", read_only=False).close()
+
+
+# --- the whole life ------------------------------------------------------------------------------------------------
+
+AFTER, ACTIONS = len(actions.KINDS) + 10, len(actions.KINDS)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=memory()) as name:
+        yield Path(name)
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Torn tails are cut by the thousand."""
+    logger = logging.getLogger("segdex")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    yield
+    logger.setLevel(before)
+
+
+@pytest.mark.compiled
+def test_a_power_loss_at_any_time_loses_nothing_acknowledged(place: Path) -> None:
+    assert list(power_losses(place, AFTER, ACTIONS, step=29, start=7)) == []
+
+
+@pytest.mark.compiled
+def test_a_failure_of_any_call_leaves_nothing_half_done(place: Path) -> None:
+    assert list(failures(place, AFTER, ACTIONS, step=71, start=31)) == []
+
+
+@pytest.mark.compiled
+def test_a_writer_that_is_killed_at_any_time_has_what_it_acknowledged(tmp_path: Path) -> None:
+    outcome = killing.cycles(15, tmp_path / "index")
+    assert outcome.problems == []
+    assert outcome.acknowledged > 0
+
+
+# --- protections that are taken away -------------------------------------------------------------------------------
+
+
+def test_a_writer_that_goes_on_after_a_failure_is_seen(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Writer, "check", lambda self: self._lock.check())
+    found = [problem for _, _, problem in failures(place, AFTER, 1, step=25, start=15, kinds=["EIO"])]
+    assert any("the writer goes on" in problem for problem in found)
+
+
+def test_an_erasure_that_leaves_the_generation_before_is_seen(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folded = Changer._folded
+
+    monkeypatch.setattr(Changer, "_folded", lambda self, state, feed, *_, **__: folded(self, state, feed, 2))
+    found = [problem for _, _, problem in power_losses(place, AFTER + 5, 1, step=3, modes=["everything"])]
+    assert any("who was erased, is on the disk" in problem or "is in generation" in problem for problem in found)

@@ -303,7 +303,7 @@ def test_fitted_parameters_are_kept_with_the_index(tmp_path: Path) -> None:
 
 def test_parameters_of_an_earlier_build_are_used_again() -> None:
     with build(simulated((1.2, 10.0, 0.8, 2.5), 100, 60)) as built:
-        made = built._running().customers.source()
+        made = built._running().base.customers.source()
     metrics = made.catalog.schema.metrics
     column, fitted = compute_fitted(metrics["active"], made, CDNOW)
     stated, nothing = compute_fitted(metrics["stated"], made, (1.0, 1.0, 1.0, 1.0))

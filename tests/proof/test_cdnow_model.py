@@ -61,7 +61,7 @@ def test_the_sample_is_that_of_the_paper(histories: dict[str, tuple[int, float, 
 def test_parameters_and_likelihood_are_those_of_the_paper(
     index: segdex.Index, histories: dict[str, tuple[int, float, float]]
 ) -> None:
-    executor: Executor = index._running()
+    executor: Executor = index._running().base
     found = executor.generation.fitted["active"]
     assert tuple(round(each, 3) for each in found) == PUBLISHED
     groups = alive.grouped(

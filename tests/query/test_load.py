@@ -334,7 +334,9 @@ def test_what_was_loaded_is_saved(index: segdex.Index, tmp_path: Path) -> None:
     index.save(tmp_path)
     assert list(generations.verify(tmp_path)) == []
     rules = ["segment 'chosen'", "model = 'z'", "model_score >= 0.25", "segment 'chosen' and not model_score > 0.5"]
-    with segdex.open(tmp_path) as opened:
+    with segdex.open(tmp_path) as reader, pytest.raises(segdex.LockedError, match="opened to be read"):
+        reader.load("chosen", ["cat"])
+    with segdex.open(tmp_path, read_only=False) as opened:
         assert opened.counts(rules) == index.counts(rules) == [2, 1, 2, 1]
         assert opened.generation == index.generation == 3
         assert opened.customer("ann") == index.customer("ann")
@@ -346,7 +348,7 @@ def test_what_was_loaded_is_saved(index: segdex.Index, tmp_path: Path) -> None:
         assert opened.counts(["segment 'chosen'", "segment 'other'", "model = 'w'", "model = 'z'"]) == [1, 1, 1, 0]
         assert opened.count("segment 'good'") == 1, "the rest is as it was"
         with segdex.open(tmp_path) as again:
-            assert again.counts(rules) == [2, 1, 2, 1], "nothing was written"
+            assert again.counts(["segment 'chosen'", "model = 'w'"]) == [1, 1], "it was written at once"
         opened.save(tmp_path)
         assert opened.generation == 6
     with segdex.open(tmp_path) as last:
@@ -525,16 +527,21 @@ def test_scores_by_key_are_no_keys() -> None:
 
 
 def test_what_another_saved_is_not_lost(tmp_path: Path) -> None:
-    people().save(tmp_path / "index")
-    with segdex.open(tmp_path / "index") as one, segdex.open(tmp_path / "index") as other:
+    built = people()
+    built.save(tmp_path / "index")
+    other = segdex.open(tmp_path / "index")
+    with segdex.open(tmp_path / "index", read_only=False) as one:
         one.load("first", [1])
-        other.load("second", [2])
-        one.save(tmp_path / "index")
-        with pytest.raises(segdex.LockedError, match="another writer saved this index since it was opened"):
-            other.save(tmp_path / "index")
-        other.save(tmp_path / "elsewhere")
+        with pytest.raises(segdex.LockedError, match="another writer is at work"):
+            built.load("second", [2])
         one.load("third", [3])
         one.save(tmp_path / "index")  # its own is what is there
+    with pytest.raises(segdex.LockedError, match="another writer changed this index since it was saved"):
+        built.load("second", [2])
+    for older in (built, other):
+        with pytest.raises(segdex.LockedError, match="another writer saved this index since it was opened"):
+            older.save(tmp_path / "index")
+    other.save(tmp_path / "elsewhere")
     with segdex.open(tmp_path / "index") as index:
         assert index.counts(["segment 'first'", "segment 'third'"]) == [1, 1]
     people().save(tmp_path / "index")  # a new build takes the place of whatever is there

@@ -111,14 +111,14 @@ def test_many_rules_chunk_by_chunk(large: segdex.Index, monkeypatch: pytest.Monk
 def test_a_rule_that_is_asked_again_has_its_ranges_made_sets(large: segdex.Index) -> None:
     query = large.prepare("points between 1234 and 6789 and yes = true and not points > 5000")
     expected = len(large.bitmap(query.rule))
-    assert query.plan().has_ranges
+    assert query.plan().base.has_ranges
     before = large.stats().remembered
     assert [query.count() for _ in range(4)] == [expected] * 4
-    assert not query.plan().has_ranges
+    assert not query.plan().base.has_ranges
     assert large.stats().remembered > before
     assert len(query.bitmap()) == query.count(suppression=True) == expected
     again = large.prepare("points between 1234 and 6789 and not points > 5000 or yes = true")
-    assert not again.plan().has_ranges, "the sets are remembered for other rules"
+    assert not again.plan().base.has_ranges, "the sets are remembered for other rules"
     assert again.count() == len(again.bitmap())
 
 
@@ -138,7 +138,7 @@ def test_one_count_on_several_threads(large: segdex.Index, threads: int, tmp_pat
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this operating system does not fork")
 def test_a_forked_child_has_threads_of_its_own(large: segdex.Index) -> None:
-    program = large.prepare("yes = true and letter = 'a'").plan().program
+    program = large.prepare("yes = true and letter = 'a'").plan().base.program
     both = workers.Workers(2)
     expected = both.count(program)
     child = os.fork()

@@ -48,13 +48,16 @@ class Moving:
 
     def derived(self, as_of: int, fitted: Any = None) -> Generation:
         """The generation at a moment, from nothing."""
+        return derive(self.catalog, self.fresh(), as_of, fitted=fitted)
+
+    def fresh(self) -> Tables:
+        """The tables, which may be emptied."""
         events = {
             name: dataclasses.replace(held, fields=dict(held.fields), marks=dict(held.marks))
             for name, held in self.tables.events.items()
         }
         attributes = dict(self.tables.attributes)
-        tables = dataclasses.replace(self.tables, attributes=attributes, events=events)
-        return derive(self.catalog, tables, as_of, fitted=fitted)
+        return dataclasses.replace(self.tables, attributes=attributes, events=events)
 
 
 def make(seed: int, names: list[str] | None = None, most: int = 14, customers: int | None = None) -> Moving:

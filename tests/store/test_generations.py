@@ -86,7 +86,7 @@ def everything(generation: Generation) -> dict[str, Any]:
 
 
 def test_a_generation_comes_back_whole(tmp_path, generation):
-    assert generations.save(generation, tmp_path) == 1
+    assert generations.save(generation, tmp_path).generation == 1
     found = generations.load(tmp_path)
     assert everything(found) == everything(generation)
     assert found.number == 1

@@ -212,7 +212,7 @@ def inspect(path: Path) -> Inspection:
         streams={name: _rows(version, name) for name in generation.events},
         predicates=predicates,
         containers=sum(each.containers for each in predicates),
-        bytes=found.length,
+        bytes=folder.pointer(path, system).length,
         live=_life(found),
     )
 
@@ -229,7 +229,7 @@ def _life(found: Recovered) -> Life:
     state, feed = found.state, found.feed
     sides = [side for entry in feed.entries for side in (entry.entered, entry.left)]
     return Life(
-        base=found.identity.generation,
+        base=found.base,
         records=found.records,
         journal_bytes=found.journal_bytes,
         changed=0 if state.version.delta is None else len(state.version.delta.ids),

@@ -11,13 +11,12 @@ import struct
 from collections.abc import Mapping, Sequence
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
 from segdex.errors import CorruptError
 from segdex.ingest.arrays import is_text, plain
 from segdex.ingest.readers import Batch
-from segdex.values.column import Ints, Mask
+from segdex.values.column import Mask
 
 _FORMAT = 1
 _COMPRESSION = 3  # the field of a record batch's metadata that says how its buffers are compressed
@@ -31,12 +30,10 @@ class Part:
     Attributes:
         table: the columns that are needed.
         untyped: they are text whatever they mean (CSV).
-        batch: which of several batches that are read together the rows are of.
     """
 
     table: pa.Table
     untyped: bool = False
-    batch: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,12 +46,6 @@ class Accepted:
     def rows(self) -> int:
         """How many rows there are."""
         return sum(part.table.num_rows for part in self.parts)
-
-    @property
-    def batches(self) -> Ints:
-        """Which of several batches each row is of, shape (rows,)."""
-        sizes = [part.table.num_rows for part in self.parts]
-        return np.repeat(np.array([part.batch for part in self.parts], np.int64), sizes)
 
 
 def accepted(batches: Sequence[Batch], rows: Mask) -> Accepted:

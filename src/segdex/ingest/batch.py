@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segdex.errors import ArgumentError, listed, nearest
 from segdex.events.renumber import widened
 from segdex.events.store import ID, Events
 from segdex.ingest.accepted import Accepted, accepted
+from segdex.ingest.aliases import Aliases
 from segdex.ingest.customers import CustomerRows, columns_of, read_customers
 from segdex.ingest.ids import NOBODY, KeyColumn, KeySpace
 from segdex.ingest.kept import VERSION, Dimension
@@ -25,7 +27,6 @@ from segdex.ingest.readers import Batch as Piece
 from segdex.ingest.report import OnError, Report, SourceReport, Tally, rejections
 from segdex.ingest.sources import CUSTOMERS, Source, source_of
 from segdex.ingest.streams import Rows, read_rows, settle
-from segdex.ingest.turns import turns_of
 from segdex.ingest.universe import Universe
 from segdex.ingest.versions import Kind
 from segdex.schema.catalog import Catalog
@@ -50,9 +51,9 @@ class Batch:
         graves: of each of them that has ids the rows that won theirs and are no events, see `segdex.events.ids`.
         report: what became of the rows, as that of a build.
         dropped: how many rows were left out because their customer was erased.
-        turns: where the tables are several batches that are read together, the place of each customer by the batch that
-            came with them first: new ones are numbered so. None: by their keys.
         tables: the rows that were accepted, see `segdex.ingest.accepted`; reading them gives the same batch.
+        turns: of batches that are read as one, the first that names each key, shape (m,): keys that the index does not
+            have get their dense ids by these, then ascending; None: ascending.
     """
 
     keys: KeyValues
@@ -88,6 +89,7 @@ class Batch:
             attributes={name: column.take(rows) for name, column in self.attributes.items()},
             upserted=np.append(self.upserted, np.zeros(len(ids), np.bool_)),
             versions=None if self.versions is None else self.versions.take(rows),
+            turns=None if self.turns is None else self.turns[rows],
             strangers=np.append(self.strangers, np.ones(len(ids), np.bool_)),
             events={name: widened(events, count) for name, events in self.events.items()},
             graves={name: widened(events, count) for name, events in self.graves.items()},
@@ -197,7 +199,7 @@ class _Reading:
         """What all tables say together."""
         dropped = {} if erased is None else self._drop(erased, streams)
         universe = self._universe()
-        values = universe.settle().values
+        values = _meant(universe, keys.aliases)
         ids, count = keys.lookup(values), len(values)
         winners = np.full(count, -1, np.int64) if customers is None else customers.winners(universe, count)
         strangers = self._strangers(ids, winners >= 0, universe, streams, inside)
@@ -226,16 +228,7 @@ class _Reading:
             report=Report(tuple(reports), rejections(list(self._tallies.values()))),
             dropped=sum(dropped.values()),
             tables={name: accepted(read.pieces, read.lasting) for name, read in self._read.items()},
-            turns=self._turns(universe, values),
         )
-
-    def _turns(self, universe: Universe, values: KeyValues) -> Ints | None:
-        held = {name: source.table for name, source in self.sources.items()}
-        several = {name: table.batches for name, table in held.items() if isinstance(table, Accepted)}
-        if not any(batches.any() for batches in several.values()):
-            return None
-        read = self._read
-        return turns_of(universe, values, [(read[name].keys, read[name].lasting, several[name]) for name in several])
 
     def _universe(self) -> Universe:
         universe = Universe(self._space)
@@ -273,6 +266,18 @@ class _Reading:
         if inside is not None:
             outside[~outside] = ~inside(ids[~outside])
         return outside & ~named
+
+
+def _meant(universe: Universe, aliases: Aliases | None) -> KeyValues:
+    """The keys of the batch, numbered, those that mean one customer as one; ascending."""
+    values = universe.settle().values
+    meant = values if aliases is None else aliases.meant(values)
+    if meant is values:
+        return values
+    distinct = pc.unique(meant)
+    distinct = distinct.take(pc.array_sort_indices(distinct))
+    universe.become(np.asarray(pc.index_in(meant, value_set=distinct)).astype(np.int64))
+    return distinct
 
 
 def _expect_lookups(catalog: Catalog, stream: str, lookups: Mapping[str, Dimension]) -> None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdex.errors import LimitError
+from segdex.ingest.aliases import Aliases
 from segdex.ingest.keys import NO_KEY, AnyKeys, Keys, KeyValues, Numbering, as_array
 from segdex.values.column import Ints
 
@@ -30,11 +31,13 @@ class GrownKeys:
         more: those that came since: dense id i of these is dense id ``len(base) + i``. Where there is text among the
             keys of either these are text, and so is every key that is given out.
         gone: the dense ids of *base* that were erased, ascending; such a key may be there again among *more*.
+        aliases: see `AnyKeys`; *base* and *more* have none.
     """
 
     base: Keys
     more: Keys
     gone: Ints = dataclasses.field(default_factory=lambda: _NONE)
+    aliases: Aliases | None = None
 
     def __len__(self) -> int:
         return len(self.base) + len(self.more)
@@ -61,6 +64,8 @@ class GrownKeys:
     def lookup(self, values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> Ints:
         """The dense ids of *values*, see `Keys.lookup`; the key of an erased customer is that of nobody."""
         array = as_array(values)
+        if self.aliases is not None:
+            array = self.aliases.meant(array)
         found = self.base.lookup(array)
         if len(self.gone):
             found[_among(found, self.gone)] = -1
@@ -101,7 +106,12 @@ def without(keys: AnyKeys, ids: Ints) -> GrownKeys:
     kept = ~np.isin(numbers, ids[ids >= split] - split)
     if not kept.all():
         more = numbered(more.values.filter(pa.array(kept)), numbers[kept], len(more))
-    return GrownKeys(held.base, more, gone)
+    return dataclasses.replace(held, more=more, gone=gone)
+
+
+def under(keys: AnyKeys, aliases: Aliases | None) -> GrownKeys:
+    """*keys* with other aliases."""
+    return dataclasses.replace(_over(keys), aliases=aliases)
 
 
 def settled(keys: AnyKeys) -> Keys:
@@ -114,14 +124,16 @@ def settled(keys: AnyKeys) -> Keys:
         kept = ~_among(numbers, held.gone)
         numbers, values = numbers[kept], values.filter(pa.array(kept))
     together = pa.concat_arrays([values.cast(kind), held.more.values])
-    return numbered(together, np.concatenate([numbers, len(held.base) + _ids(held.more)]), len(held))
+    made = numbered(together, np.concatenate([numbers, len(held.base) + _ids(held.more)]), len(held))
+    return dataclasses.replace(made, aliases=held.aliases)
 
 
 def _over(keys: AnyKeys) -> GrownKeys:
     if isinstance(keys, GrownKeys):
         return keys
     (base,) = keys.parts
-    return GrownKeys(base, Keys(base.values[:0]))
+    bare = base if base.aliases is None else dataclasses.replace(base, aliases=None)
+    return GrownKeys(bare, Keys(base.values[:0]), aliases=keys.aliases)
 
 
 def _ids(keys: Keys) -> Ints:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from segdex.errors import ArgumentError, SourceError
 from segdex.forks import Once
 from segdex.ingest import kernels
+from segdex.ingest.aliases import Aliases
 from segdex.ingest.arrays import is_text, known_of, numbers_of, plain, strings_of, text_buffers, text_bytes
 from segdex.ingest.to_numbers import LARGEST, integers
 from segdex.values.column import MISSING, Ints, Mask
@@ -60,6 +61,11 @@ class Numbering:
 class AnyKeys(Protocol):
     """The keys of an index, as those see it that ask: `Keys`, or `GrownKeys` of one that has changed since."""
 
+    @property
+    def aliases(self) -> Aliases | None:
+        """Keys that mean other keys, for `lookup` alone; None: there are none."""
+        ...
+
     def __len__(self) -> int:
         """How many dense ids there are, erased customers included."""
         ...
@@ -85,10 +91,12 @@ class Keys:
     Attributes:
         values: an ``int64`` or ``large_string`` array without nulls or duplicates, ascending.
         numbering: which dense id each has; None: its position.
+        aliases: see `AnyKeys`.
     """
 
     values: KeyValues
     numbering: Numbering | None = None
+    aliases: Aliases | None = None
 
     def __len__(self) -> int:
         return len(self.values) if self.numbering is None else len(self.numbering.places)
@@ -114,19 +122,21 @@ class Keys:
     def lookup(self, values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> Ints:
         """The dense ids of *values*, int64 of their shape, -1 for null and for keys that no customer has.
 
-        7 and ``'7'`` are one key, whichever of them the index holds; ``'007'`` is another.
+        7 and ``'7'`` are one key, whichever of them the index holds; ``'007'`` is another. A key that means another one
+        has the dense id of that.
 
         Raises:
             ArgumentError: the values are neither text nor whole numbers.
         """
-        found = self._positions(values)
+        array = as_array(values)
+        found = self._positions(array if self.aliases is None else self.aliases.meant(array))
         if self.numbering is None or not len(self.values):
             return found
         return np.where(found < 0, np.int64(-1), self.numbering.ids[found])
 
-    def _positions(self, values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> Ints:
-        """Where the keys *values* stand among the ascending ones."""
-        array = plain(as_array(values))
+    def _positions(self, array: pa.Array) -> Ints:
+        """Where the keys in *array* stand among the ascending ones."""
+        array = plain(array)
         if is_text(array.type):
             strings, _ = strings_of(array)
             return self._of_texts(strings)
@@ -142,7 +152,7 @@ class Keys:
 
     def _of_texts(self, strings: pa.LargeStringArray) -> Ints:
         if pa.types.is_int64(self.values.type):
-            return self._of_integers(*canonical(strings))
+            return self._of_integers(*_canonical(strings))
         if len(strings) * _HASHING_PAYS > len(self.values):
             found = pc.fill_null(pc.index_in(strings, value_set=self.values, skip_nulls=True), -1)
             return np.asarray(found).astype(np.int64)
@@ -164,7 +174,7 @@ class Keys:
         return ids
 
 
-def canonical(strings: pa.LargeStringArray) -> tuple[Ints, Mask]:
+def _canonical(strings: pa.LargeStringArray) -> tuple[Ints, Mask]:
     """The integers that strings stand for, and which of them stand for one as it is usually written."""
     offsets, data, known = text_buffers(strings)
     whole, statuses = np.empty(len(strings), np.int64), np.empty(len(strings), np.int8)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from segdex.errors import LimitError
 from segdex.ingest.ids import MOST_KEYS, NOBODY, KeyColumn, KeySpace, merge
 from segdex.ingest.keys import Keys
-from segdex.values.column import Mask
+from segdex.values.column import Ints, Mask
 
 
 class Universe:
@@ -59,6 +59,13 @@ class Universe:
         owners = np.concatenate(found)
         owners[~rows] = NOBODY
         return owners
+
+    def become(self, ids: Ints) -> None:
+        """Let dense id i be ``ids[i]`` from now on; several may be one."""
+        table = np.append(ids.astype(np.uint32), np.uint32(NOBODY))
+        self._of_integers, self._of_texts = (
+            table[np.minimum(each, len(ids))] for each in (self._of_integers, self._of_texts)
+        )
 
     def named(self, column: KeyColumn, rows: Mask, count: int) -> Mask:
         """Which of *count* dense ids the *rows* of a source are those of."""

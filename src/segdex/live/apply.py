@@ -77,7 +77,7 @@ class Touched:
 def _touched(state: State, batch: Batch) -> Touched:
     new = np.flatnonzero(batch.ids < 0)
     if batch.turns is not None:
-        new = new[np.argsort(batch.turns[new])]
+        new = new[np.argsort(batch.turns[new], kind="stable")]
     ids = batch.ids.copy()
     ids[new] = state.version.count + np.arange(len(new))
     keys = grown(state.version.keys, batch.keys.take(pa.array(new))) if len(new) else state.version.keys

@@ -11,20 +11,21 @@ from typing import Any, Literal
 import msgspec
 import pyarrow as pa
 
-from segdex.errors import StorageError
+from segdex.errors import CorruptError, StorageError
 from segdex.generation import Generation, alone
 from segdex.ingest.accepted import to_bytes as tables_to_bytes
 from segdex.live import declare, kept, records
-from segdex.live.changes import Changes, changes_of, replayed
+from segdex.live.changes import Changes, changes_of, replayed, unchanged
 from segdex.live.erase import erased
 from segdex.live.feed import Feed
 from segdex.live.fold import refolded, reordered
 from segdex.live.loaded import action_of
+from segdex.live.merge import merge_of
 from segdex.live.perform import batch_of, later, performed
 from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
 from segdex.live.rows import MANY_RUNS, TOO_MANY_RUNS, Joined, joined, with_joined
 from segdex.live.state import State, composed, started
-from segdex.live.together import together
+from segdex.live.together import runs
 from segdex.live.widened import kept_rules, recomputed
 from segdex.live.writer import Writer
 from segdex.load import Loaded, read_into
@@ -68,18 +69,17 @@ class Changer:
         """Do again what the journal says; it is seen when it is published.
 
         Raises:
-            CorruptError: a record is none.
+            CorruptError: a record is none, or cannot be done.
         """
         state, feed = self.state, self.feed
         read = [records.from_bytes(payload, f"{place}, record {sequence}") for sequence, payload in found]
-        for record, tables in together(read):
-            batch = None if tables is None else batch_of(state, tables, "skip")
-            state = performed(state, record.action, batch)[0].numbered(record.entry.generation)
-            if state.rows is not None and (made := joined(state.rows.runs)) is not None:
-                state = dataclasses.replace(state, rows=with_joined(state.rows, made))
-        for record in read:
-            feed = feed.with_entry(record.entry)
-        self.state, self.feed = state, feed
+        records.check_order([each.entry for each in read], state.version.number, state.version.as_of, place)
+        with records.done_again(place):
+            for run in runs(read, state.catalog):
+                state = tidied(run.performed(state))
+                if run.records[-1].entry.as_of != state.version.as_of:
+                    raise CorruptError("a record says another clock than it makes")
+        self.state, self.feed = state, feed.with_entries([record.entry for record in read])
 
     # --- what is asked for -----------------------------------------------------------------------------------------
 
@@ -138,6 +138,13 @@ class Changer:
     def refolded(self) -> Generation:
         """All of the state as a base."""
         return refolded(self.state)
+
+    def merge(self, keep: pa.Array, drop: pa.Array) -> Changes:
+        """See `segdex.index.Index.merge`."""
+        action, found = merge_of(self.state, keep, drop)
+        if action is None:
+            return unchanged(self.state.version.number, self.state.version.as_of)
+        return changes_of(self._do(action), self.state.version.keys, found=found)
 
     def readmit(self, keys: pa.Array) -> Changes:
         """See `segdex.index.Index.readmit`."""
@@ -239,3 +246,10 @@ class Changer:
         return state.next(
             alone(self.writer.fold(base, kept.to_bytes(dict(state.offsets), state.erased, feed), keep)), None
         )
+
+
+def tidied(state: State) -> State:
+    """*state*, many runs of its rows joined."""
+    if state.rows is None or (made := joined(state.rows.runs)) is None:
+        return state
+    return dataclasses.replace(state, rows=with_joined(state.rows, made))

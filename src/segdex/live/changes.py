@@ -63,7 +63,7 @@ class Changes:
 def changes_of(entry: Entry, keys: AnyKeys, report: Report | None = None, found: int = 0) -> Changes:
     """What an entry of the feed says, by key; who was erased since has none."""
     sides = [
-        {name: known for name, ids in ids_of(side).items() if len(known := keys.take(ids).drop_null())}
+        {name: known for name, ids in ids_of(side, len(keys)).items() if len(known := keys.take(ids).drop_null())}
         for side in (entry.entered, entry.left)
     ]
     return Changes(
@@ -77,6 +77,11 @@ def changes_of(entry: Entry, keys: AnyKeys, report: Report | None = None, found:
         found=found,
         erased=entry.erased,
     )
+
+
+def unchanged(generation: int, as_of: int) -> Changes:
+    """What was so before changes nothing."""
+    return Changes(generation, clock.from_microseconds(as_of), {}, {})
 
 
 def replayed(generation: int, as_of: int) -> Changes:

@@ -9,12 +9,16 @@ import pyarrow as pa
 
 from segdex.bitmap import predicate as hot
 from segdex.derive import derive_few
-from segdex.ingest.grown import without
+from segdex.ingest.aliases import Aliases
+from segdex.ingest.grown import under, without
+from segdex.ingest.keys import AnyKeys
 from segdex.live import gathering
 from segdex.live.apply import placed, touched, was
+from segdex.live.erased import Erased
 from segdex.live.gathering import Places
 from segdex.live.rows import keys_of
 from segdex.live.state import Moves, State, loaded_in, tracked_in
+from segdex.values.column import Ints
 
 
 def erased(state: State, keys: pa.Array) -> tuple[State, Moves, int]:
@@ -26,9 +30,12 @@ def erased(state: State, keys: pa.Array) -> tuple[State, Moves, int]:
     ids = np.unique(found[found >= 0])
     inside = int(np.count_nonzero(hot.having(state.answers.universe, ids)))
     hashed = state.erased.with_keys(keys)
+    left = state.version.keys
+    if left.aliases is not None and len(ids):
+        ids, hashed, left = _with_merged(left, left.aliases, ids, hashed)
     if not len(ids):
         return dataclasses.replace(state.numbered(state.version.number + 1), erased=hashed), {}, 0
-    those = touched(state, ids, without(state.version.keys, ids))
+    those = touched(state, ids, without(left, ids))
     before = {name: was(state, name, those) for name in tracked_in(state.catalog)}
     nowhere, base = Places(np.full(len(ids), -1, np.int64), np.full(len(ids), -1, np.int64)), state.base
     nobody = np.zeros(len(ids), np.bool_)
@@ -46,3 +53,12 @@ def erased(state: State, keys: pa.Array) -> tuple[State, Moves, int]:
     )
     made, moves = placed(state, those, fresh, before)
     return dataclasses.replace(made, erased=hashed), moves, inside
+
+
+def _with_merged(keys: AnyKeys, aliases: Aliases, ids: Ints, hashed: Erased) -> tuple[Ints, Erased, AnyKeys]:
+    """All ids of those with the dense ids *ids*, *hashed* with all their keys, and the aliases without these."""
+    kept = keys.take(ids).cast(pa.large_string())
+    dropped = pa.array(aliases.of(kept.drop_null().to_pylist()), pa.large_string())
+    merged = under(keys, None).lookup(dropped)
+    left = under(keys, aliases.without(kept.drop_null().to_pylist()))
+    return np.union1d(ids, merged[merged >= 0]), hashed.with_keys(kept).with_keys(dropped), left

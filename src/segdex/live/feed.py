@@ -13,7 +13,9 @@ from segdex.live.records import Entry, ids_of
 from segdex.values.column import Ints
 
 MOST_BYTES = 256 << 20
-"""Bytes of dense ids that the feed keeps; older generations go first."""
+"""How much the feed keeps; older generations go first."""
+ENTRY_BYTES = 256
+"""What a generation counts beside its dense ids."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,14 +25,29 @@ class Feed:
     Attributes:
         since: the generation that the first entry follows.
         entries: one a generation, oldest first.
+        size: what they count against `MOST_BYTES`.
     """
 
     since: int
     entries: tuple[Entry, ...] = ()
+    size: int = 0
+
+    @classmethod
+    def of(cls, since: int, entries: tuple[Entry, ...]) -> Feed:
+        """The feed of *entries*."""
+        return cls(since, entries, sum(map(_size, entries)))
 
     def with_entry(self, entry: Entry) -> Feed:
         """This feed and one entry more."""
-        return Feed(self.since, (*self.entries, entry))
+        return self.with_entries((entry,))
+
+    def with_entries(self, new: Sequence[Entry]) -> Feed:
+        """This feed and the entries that follow it, without the oldest where that is too much; the last one stays."""
+        entries, size = (*self.entries, *new), self.size + sum(map(_size, new))
+        since, first = self.since, 0
+        while size > MOST_BYTES and first < len(entries) - 1:
+            since, size, first = entries[first].generation, size - _size(entries[first]), first + 1
+        return Feed(since, entries[first:], size)
 
     def after(self, generation: int) -> Sequence[Entry]:
         """The entries of the generations after *generation*, oldest first.
@@ -47,12 +64,16 @@ class Feed:
 
     def renumbered(self, places: Ints) -> Feed:
         """The feed under another numbering: dense id i is ``places[i]`` now, or nobody's, -1."""
-        return Feed(self.since, tuple(_renumbered(entry, places) for entry in self.entries))
+        return Feed.of(self.since, tuple(_renumbered(entry, places) for entry in self.entries))
+
+
+def _size(entry: Entry) -> int:
+    return ENTRY_BYTES + sum(len(ids) for side in (entry.entered, entry.left) for ids in side.values())
 
 
 def _renumbered(entry: Entry, places: Ints) -> Entry:
     def moved(side: Mapping[str, bytes]) -> dict[str, bytes]:
-        held = {name: places[ids[ids < len(places)]] for name, ids in ids_of(side).items()}
+        held = {name: places[ids] for name, ids in ids_of(side, len(places)).items()}
         return {name: np.sort(ids[ids >= 0]).astype("<i8").tobytes() for name, ids in held.items()}
 
     return msgspec.structs.replace(entry, entered=moved(entry.entered), left=moved(entry.left))

@@ -10,8 +10,7 @@ from segdex.bitmap import predicate as hot
 from segdex.derive import Progress, derive
 from segdex.events.store import Events
 from segdex.generation import MEMBER, Generation, PredicateName
-from segdex.ingest.grown import settled
-from segdex.ingest.keys import Keys
+from segdex.ingest.grown import settled, under
 from segdex.ingest.read import Tables
 from segdex.ingest.report import Report, rejections
 from segdex.live.gathering import reordered as reordered_rows
@@ -34,7 +33,7 @@ def reordered(state: State, progress: Progress | None = None) -> tuple[Generatio
     tables = _tables(state, whole)
     held = tables.keys.take(np.arange(len(tables.keys)))
     made = derive(state.catalog, _by_key(tables), state.version.as_of, progress, whole.fitted)
-    places = made.keys.lookup(held)
+    places = under(made.keys, None).lookup(held)
     sets = dict(made.predicates)
     for name in loaded_in(state.catalog):
         members = places[hot.to_ids(whole.predicates[PredicateName(name, MEMBER)])]
@@ -70,7 +69,7 @@ def _by_key(tables: Tables) -> Tables:
     held = numbering.ids.astype(np.int64)
     return dataclasses.replace(
         tables,
-        keys=Keys(tables.keys.values),
+        keys=dataclasses.replace(tables.keys, numbering=None),
         attributes={name: column.take(held) for name, column in tables.attributes.items()},
         events={name: reordered_rows(events, held) for name, events in tables.events.items()},
         universe=None if tables.universe is None else tables.universe[held],

@@ -7,7 +7,9 @@ import msgspec
 from segdex.errors import CorruptError
 from segdex.live.erased import HASH_BYTES, SALT_BYTES, Erased
 from segdex.live.feed import Feed
-from segdex.live.records import Entry
+from segdex.live.records import Entry, check_order
+from segdex.store.container import Natural
+from segdex.values.column import MISSING
 
 
 class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,10 +23,10 @@ class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         feed: one entry a generation.
     """
 
-    offsets: dict[str, int]
+    offsets: dict[str, Natural]
     salt: bytes
     hashes: bytes
-    since: int
+    since: Natural
     feed: tuple[Entry, ...]
 
 
@@ -51,8 +53,11 @@ def from_bytes(data: bytes, generation: int, place: str) -> tuple[dict[str, int]
         raise CorruptError("unreadable", place=place, found=str(error)) from None
     if len(kept.salt) != SALT_BYTES or len(kept.hashes) % HASH_BYTES:
         raise CorruptError("unreadable", place=place, found=f"{len(kept.salt)} and {len(kept.hashes)} bytes of hashes")
+    check_order(kept.feed, kept.since, MISSING, place, gaps=True)
+    if max([kept.since, *(entry.generation for entry in kept.feed)]) > generation:
+        raise CorruptError("changes of a later generation", place=place, allowed=f"generation {generation}")
     hashes = {kept.hashes[at : at + HASH_BYTES] for at in range(0, len(kept.hashes), HASH_BYTES)}
-    return kept.offsets, Erased(kept.salt, frozenset(hashes)), Feed(kept.since, kept.feed)
+    return kept.offsets, Erased(kept.salt, frozenset(hashes)), Feed.of(kept.since, kept.feed)
 
 
 def begun(generation: int, offsets: dict[str, int]) -> bytes:

@@ -28,7 +28,8 @@ def action_of(reading: Reading) -> Load:
     schema, name = msgspec.json.encode(reading.catalog.schema), reading.loaded.name
     if reading.sets:
         return Load(schema, name, members=roaring.to_bitmap(reading.sets[name]).serialize())
-    ids = np.flatnonzero(reading.columns[name].known).astype(np.uint32)
+    known = np.logical_or.reduce([column.known for column in reading.columns.values()])
+    ids = np.flatnonzero(known).astype(np.uint32)
     arrays = [pa.array(ids), *(to_arrow(column, ids) for column in reading.columns.values())]
     batch = pa.record_batch(arrays, names=["id", *reading.columns])
     sink = pa.BufferOutputStream()
@@ -68,7 +69,8 @@ def _columns(action: Load, count: int) -> dict[str, Column]:
     ranks = np.empty(len(strings), np.int32)
     ranks[order] = np.arange(len(strings))
     codes = np.full(count, -1, np.int32)
-    codes[places] = ranks[np.asarray(coded.indices)] if len(strings) else -1
+    found = np.asarray(coded.indices.fill_null(-1))
+    codes[places] = np.append(ranks, -1)[found]
     made = {action.name: pick(Column(LABEL, codes, texts([strings[at] for at in order])), np.arange(count))}
     if scores:
         data = np.full(count, np.nan)

@@ -15,7 +15,8 @@ from segdex.live.advance import advanced
 from segdex.live.apply import applied
 from segdex.live.declare import declared
 from segdex.live.loaded import loaded
-from segdex.live.records import Action, Advance, Apply, Declare, Load, Readmit
+from segdex.live.merge import merged
+from segdex.live.records import Action, Advance, Apply, Declare, Load, Merge, Readmit
 from segdex.live.state import Moves, State, composed
 from segdex.live.widened import widened
 from segdex.values import clock
@@ -54,6 +55,8 @@ def _performed(state: State, action: Action, batch: Batch | None) -> tuple[State
             return declared(state, action)
         case Load():
             return loaded(state, action)
+        case Merge():
+            return *merged(state, action), ()
         case Readmit(hashes):
             left = dataclasses.replace(state.erased, hashes=state.erased.hashes - set(hashes))
             return dataclasses.replace(state.numbered(state.version.number + 1), erased=left), {}, ()

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from segdex.errors import CorruptError, SegdexError
 from segdex.generation import alone
-from segdex.live import kept, records
+from segdex.live import records
+from segdex.live.changer import Changer, tidied
 from segdex.live.feed import Feed
 from segdex.live.perform import performed
 from segdex.live.records import entry_of
-from segdex.live.state import State, started
+from segdex.live.state import State
 from segdex.query.answers import Answers
 from segdex.store import generations, journal
-from segdex.store.container import Identity
-from segdex.store.folder import pointer
 from segdex.store.os import OperatingSystem
 
 
@@ -27,18 +26,16 @@ class Recovered:
     Attributes:
         state: where it stands.
         feed: what changed.
-        identity: the generation that the journal follows.
+        base: the generation that the journal follows.
         records: how many records the journal has.
         journal_bytes: its length.
-        length: that of the generation's file, in bytes.
     """
 
     state: State
     feed: Feed
-    identity: Identity
+    base: int
     records: int
     journal_bytes: int
-    length: int
 
 
 def recovered(folder: Path, system: OperatingSystem) -> Recovered:
@@ -46,29 +43,23 @@ def recovered(folder: Path, system: OperatingSystem) -> Recovered:
 
     Raises:
         ArgumentError: the folder is no index.
-        CorruptError: a file is damaged, or a record of the journal does not do what it says.
+        CorruptError: a file is damaged.
         VersionError: a file was written by a newer version.
         StorageError: the operating system refused.
     """
+    changer, found, length = _read(folder, system)
+    base = changer.state.base.number
+    changer.replay(found, str(folder))
+    return Recovered(changer.state, changer.feed, base, len(found), length)
+
+
+def _read(folder: Path, system: OperatingSystem) -> tuple[Changer, Sequence[tuple[int, bytes]], int]:
+    """The current generation, the records that follow it, and the length of the journal."""
     opened = generations.opened(folder, system)
-    identity = opened.identity
-    assert identity is not None
-    number = identity.generation
-    offsets, erased, feed = kept.from_bytes(opened.more, number, f"generation {number}, section 'live'")
-    state = started(Answers(alone(opened.generation)), offsets, erased)
-    found, position = journal.read(folder, identity, system)
-    for sequence, payload in found:
-        place = f"{folder}, record {sequence}"
-        record = records.from_bytes(payload, place)
-        try:
-            state, moves, redefined = performed(state, record.action)
-        except SegdexError as error:
-            raise CorruptError("a record cannot be done again", place=place, found=str(error)) from None
-        if entry_of(state.version.number, state.version.as_of, moves, redefined) != record.entry:
-            raise CorruptError("a record says other changes than it makes", place=place)
-        feed = feed.with_entry(record.entry)
-    length = pointer(folder, system).length
-    return Recovered(state, feed, identity, len(found), position.offset, length)
+    assert opened.identity is not None
+    changer = Changer(opened, Answers(alone(opened.generation)), lambda _: None)
+    found, position = journal.read(folder, opened.identity, system)
+    return changer, found, position.offset
 
 
 def verify(folder: Path, system: OperatingSystem | None = None) -> Iterator[SegdexError]:
@@ -87,6 +78,23 @@ def verify(folder: Path, system: OperatingSystem | None = None) -> Iterator[Segd
     if damaged:
         return
     try:
-        recovered(folder, system)
+        changer, found, _ = _read(folder, system)
+        _do_again(changer.state, found, str(folder))
     except SegdexError as error:
         yield error
+
+
+def _do_again(state: State, found: Sequence[tuple[int, bytes]], place: str) -> None:
+    """Do each record by itself, and see whether it moves whom it says.
+
+    Raises:
+        CorruptError: it is none, cannot be done, or does something else.
+    """
+    for sequence, payload in found:
+        here = f"{place}, record {sequence}"
+        record = records.from_bytes(payload, here)
+        with records.done_again(here):
+            state, moves, redefined = performed(state, record.action)
+        if entry_of(state.version.number, state.version.as_of, moves, redefined) != record.entry:
+            raise CorruptError("a record says other changes than it makes", place=here)
+        state = tidied(state)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from segdex.bitmap import predicate as hot
 from segdex.derive import RANKED, Derivation, using
-from segdex.generation import Generation, PredicateName, Values
+from segdex.generation import MOST_LABELS, Generation, PredicateName, Values
 from segdex.metrics.bands import band
 from segdex.metrics.compute import Source, compute, compute_fitted
 from segdex.query.among import source_among
@@ -26,30 +26,20 @@ from segdex.reclock.changes import (
     Flip,
     bits,
     changed_columns,
+    counts_of,
     flip_all,
     flips_of_bands,
     flips_of_column,
     joined,
 )  # fmt: skip
-from segdex.reclock.columns import (
-    Computed,
-    Decaying,
-    LaterRanks,
-    Since,
-    crossing,
-    decayed,
-    decaying,
-    global_part,
-    labelled,
-    later_column,
-    later_family,
-    later_ranks,
-    taken,
-)  # fmt: skip
+from segdex.reclock.columns import Computed, Since, crossing, later_column, taken
 from segdex.reclock.dependence import asks_today, moving, parts_of
+from segdex.reclock.families import global_part, later_family
+from segdex.reclock.ranks import LaterRanks, later_ranks
 from segdex.reclock.rows import FromRows
+from segdex.reclock.scores import Decaying, decayed, decaying, labelled
 from segdex.reclock.spans import Advance
-from segdex.reclock.touched import united
+from segdex.reclock.touched import united, without
 from segdex.rules import nodes
 from segdex.schema.model import Metric
 from segdex.values.cells import Cells, cells_of
@@ -111,7 +101,7 @@ class _Reclocking:
         over_rows = [name for name, each in metrics.items() if each.attribute is None and not parts_of(each)]
         source = Customers(self._made.generation).source()
         before = self._before.cells
-        self._rows = FromRows(self._advance, source, before, self._old.fitted, self._since, self._strings)
+        self._rows = FromRows(self._advance, source, before, self._old.fitted, self._since, self._strings, self._have)
         self._changes |= self._rows.changes(over_rows)
         for name in names:
             change = self._changes.get(name) or self._change(name)
@@ -167,7 +157,7 @@ class _Reclocking:
         # What a formula over families has for those without a pair is settled by all customers together.
         if self._catalog.types[name].family or any(change.whole or change.moves for change in changes):
             return WHOLE
-        ids = np.unique(np.concatenate([change.ids for change in changes]))
+        ids = united([change.ids for change in changes])
         after = compute(metric, self._source(ids))
         assert isinstance(after, Column)
         return self._rows.compared(name, ids, after)
@@ -176,6 +166,17 @@ class _Reclocking:
         """The strings of a column as it was before."""
         held = self._old.dictionaries.get(name)
         return None if held is None else held.dictionary
+
+    def _have(self, name: str) -> Ints:
+        """How many had each string of a column before."""
+        strings = self._strings(name)
+        assert strings is not None
+        sets = self._old.predicates
+        if self._inside is None and len(strings) <= MOST_LABELS and PredicateName(name) in sets:
+            return np.array([len(sets[PredicateName(name, label)]) for label in strings.to_pylist()], np.int64)
+        column = self._before.cells[name].get()
+        assert isinstance(column, Column)
+        return counts_of(column)
 
     def _of_band(self, name: str) -> Change:
         declared = self._catalog.schema.bands[name]
@@ -216,7 +217,7 @@ class _Reclocking:
             return taken(self._cells[metric], ids)
 
         change, declared = self._changes[metric], self._catalog.schema.metrics[metric]
-        others = np.setdiff1d(candidates, change.ids, assume_unique=True)
+        others = without(candidates, change.ids)
         if declared.kind == "score":
             after = labelled(self._before.cells[metric], self._left(declared), others, label, exactly)
         else:
@@ -276,7 +277,7 @@ class _Reclocking:
         if not len(ids):
             return Change(NOBODY)
         before = taken(self._before.cells[name], ids)
-        items = stage_rules.Some(self._made.generation, self._cells, ids)
+        items = stage_rules.Some(self._made.generation, self._cells, ids, self._inside)
         after = dataclasses.replace(before, data=items.staged(stages, write_out))
         return changed_columns(ids, before, after)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, MutableMapping, Sequence
 
 import numpy as np
@@ -107,24 +108,25 @@ def under(column: Column, held: pa.LargeStringArray) -> Column | None:
     return recoded(dataclasses.replace(few, dictionary=held), table)
 
 
-def empties(change: Change, before: Callable[[], Column]) -> bool:
+def empties(change: Change, have: Callable[[], Ints]) -> bool:
     """Whether a string of a column goes, since nobody has it any more.
 
     Args:
         change: of the column, under one dictionary.
-        before: gives the column as it was, of all customers.
+        have: gives how many customers had each string.
     """
     old, new = change.before, change.after
     if not isinstance(old, Column) or not isinstance(new, Column) or old.dictionary is None or fixed(old):
         return False
-    size = len(old.dictionary)
-    gone, come = (np.bincount(part.data[part.data >= 0], minlength=size) for part in (old, new))
+    gone, come = (counts_of(part) for part in (old, new))
     fewer = np.flatnonzero(gone > come)
-    if not len(fewer):
-        return False
-    codes = before().data
-    have = np.bincount(codes[codes >= 0], minlength=size)
-    return bool((have[fewer] == (gone - come)[fewer]).any())
+    return bool(len(fewer)) and bool((have()[fewer] == (gone - come)[fewer]).any())
+
+
+def counts_of(column: Column) -> Ints:
+    """How many items have each string of a column."""
+    assert column.dictionary is not None
+    return np.bincount(column.data[column.data >= 0], minlength=len(column.dictionary))
 
 
 def flips_of_column(name: str, change: Change) -> list[Flip]:
@@ -135,11 +137,19 @@ def flips_of_column(name: str, change: Change) -> list[Flip]:
     flips = [Flip(PredicateName(name), change.ids[before.known != after.known])]
     if after.dictionary is not None and len(after.dictionary) <= MOST_LABELS:
         labels = after.dictionary.to_pylist()
-        for code in np.unique(np.concatenate([before.data, after.data])):
-            if code >= 0:
-                turned = (before.data == code) != (after.data == code)
-                flips.append(Flip(PredicateName(name, labels[code]), change.ids[turned]))
+        leave, enter = (_by_code(part.data, change.ids, len(labels)) for part in (before, after))
+        flips += [
+            Flip(PredicateName(name, label), np.sort(np.concatenate(both), kind="stable"))
+            for label, *both in zip(labels, leave, enter, strict=True)
+        ]
     return [flip for flip in flips if len(flip.ids)]
+
+
+def _by_code(codes: Data, ids: Ints, count: int) -> list[Ints]:
+    """The customers who have each of *count* codes, ascending; nobody changes from a code to the same one."""
+    order = np.argsort(codes, kind="stable")
+    ends = np.searchsorted(codes[order], np.arange(count + 1))
+    return [ids[order[first:last]] for first, last in itertools.pairwise(ends)]
 
 
 def flips_of_bands(name: str, change: Change) -> list[Flip] | None:

@@ -48,6 +48,7 @@ class FromRows:
         fitted: what was fitted to the data.
         later: how days since a moment follow the clock, by the name of the metric.
         strings: the strings of each column before, by the name of the metric; None: it has none.
+        have: how many customers had each of these.
     """
 
     def __init__(
@@ -58,9 +59,10 @@ class FromRows:
         fitted: Mapping[str, tuple[int | float, ...]],
         later: Callable[[str], Since],
         strings: Callable[[str], pa.LargeStringArray | None],
+        have: Callable[[str], Ints],
     ) -> None:
         self._advance, self._source, self._before, self._fitted, self._later = advance, source, before, fitted, later
-        self._strings = strings
+        self._strings, self._have = strings, have
         self._metrics = advance.catalog.schema.metrics
         self._held: dict[tuple[object, ...], Cell[Some]] = {}
 
@@ -184,7 +186,12 @@ class FromRows:
         moved = self._moved(name, ids)
         own = self._column(name, source)
         nearer = np.fmax if self._metrics[name].start == "first" else np.fmin
-        return changed_columns(ids, moved, dataclasses.replace(moved, data=nearer(moved.data, own.data)), moves=True)
+        return self._beside(name, ids, dataclasses.replace(moved, data=nearer(moved.data, own.data)), moved)
+
+    def _beside(self, name: str, ids: Ints, now: Column, moved: Column | None = None) -> Change:
+        """The change of days since a moment: of those alone who have not *moved* along with the clock."""
+        change = changed_columns(ids, self._moved(name, ids) if moved is None else moved, now)
+        return dataclasses.replace(change, moves=True)
 
     def _moved(self, name: str, ids: Ints) -> Column:
         """Days since a moment as they are now if the moment is the same."""
@@ -199,8 +206,10 @@ class FromRows:
         now = self._computed(name, source)
         if isinstance(now, Family):
             return Change(ids, self._computed(name, self._earlier(source)), now, moves)
+        if metric.kind == "score" and moves:  # nobody's is missing, and labels are compared with those of before
+            return Change(ids, now, now, moves)
         if metric.kind == "days_since":
-            return changed_columns(ids, self._moved(name, ids), now, moves)
+            return self._beside(name, ids, now)
         return self.compared(name, ids, now, moves)
 
     def compared(self, name: str, ids: Ints, now: Column, moves: bool = False) -> Change:
@@ -210,12 +219,7 @@ class FromRows:
         if own is None:
             return WHOLE
         change = changed_columns(ids, taken(self._before[name], ids), own, moves)
-        return WHOLE if empties(change, lambda: self._whole_column(name)) else change
-
-    def _whole_column(self, name: str) -> Column:
-        column = self._before[name].get()
-        assert isinstance(column, Column)
-        return column
+        return WHOLE if empties(change, lambda: self._have(name)) else change
 
     def _earlier(self, source: Source) -> Source:
         return dataclasses.replace(source, as_of=self._advance.before)

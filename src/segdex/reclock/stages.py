@@ -75,11 +75,13 @@ class Some:
         generation: with the clock that today is told by.
         cells: the columns, by name.
         ids: the customers, ascending.
+        inside: who is in the universe, shape (customers,); None: everybody.
     """
 
     generation: Generation
     cells: Mapping[str, Cell[Values]]
     ids: Ints
+    inside: Mask | None
 
     @property
     def count(self) -> int:
@@ -126,7 +128,7 @@ class Some:
     def staged(self, stages: Sequence[Stage], write_out: Callable[[nodes.Rule], nodes.Rule]) -> Codes:
         """The first stage that holds for each, as its place in the list; -1: none does."""
         codes = np.full(self.count, -1, np.int32)
-        left = self._in(self.generation.universe)
+        left = np.ones(self.count, np.bool_) if self.inside is None else self.inside[self.ids]
         for code, stage in enumerate(stages):
             assert isinstance(stage.where, nodes.Rule)
             first = self.holds(write_out(stage.where)) & left

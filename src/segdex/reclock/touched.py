@@ -121,11 +121,21 @@ def _table(points: Ints, inside: Mask) -> tuple[int, int, npt.NDArray[np.uint8]]
 
 def united(parts: Sequence[Ints]) -> Ints:
     """The customers who are in one of *parts*, ascending."""
+    parts = [part for part in parts if len(part)]
     if not parts:
         return np.empty(0, np.int64)
     if len(parts) == 1:
         return parts[0]
-    return np.unique(np.concatenate(parts))
+    return _distinct(np.sort(np.concatenate(parts), kind="stable"))  # finds the parts sorted and merges them
+
+
+def without(ids: Ints, others: Ints) -> Ints:
+    """Those of *ids* who are not among *others*; both ascend."""
+    if not len(others):
+        return ids
+    at = np.minimum(np.searchsorted(others, ids), len(others) - 1)
+    left: Ints = ids[others[at] != ids]
+    return left
 
 
 def _distinct(ascending: Ints) -> Ints:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from segdex.events.store import UNIT, VERSION, Events
+from segdex.ingest.aliases import Aliases
 from segdex.ingest.kept import Dimension
 from segdex.ingest.keys import Keys, Numbering
 from segdex.schema.types import ValueType
@@ -77,12 +78,15 @@ class EventsForm(Form, frozen=True):
 class KeysForm(Form, frozen=True):
     """Keys: ``name/integers``, or strings; ``name/ids`` and ``name/places`` where dense ids do not follow them.
 
-    There may be fewer keys than dense ids: those of erased customers have none.
+    There may be fewer keys than dense ids: those of erased customers have none. Keys that were merged into others are
+    *dropped*, text ascending by bytes, and mean the keys of *kept*.
     """
 
     count: Natural
     strings: StringsForm | None = None
     numbered: bool = False
+    dropped: StringsForm | None = None
+    kept: StringsForm | None = None
 
 
 class DimensionForm(Form, frozen=True):
@@ -181,8 +185,12 @@ class Encoder:
             self._writer.add_array(f"{name}/places", numbering.places)
         if pa.types.is_integer(values.type):
             self._writer.add_array(f"{name}/integers", values.to_numpy())
-            return KeysForm(len(values), numbered=numbering is not None)
-        return KeysForm(len(values), self.strings(name, values), numbering is not None)
+        strings = None if pa.types.is_integer(values.type) else self.strings(name, values)
+        form = KeysForm(len(values), strings, numbering is not None)
+        if keys.aliases is None:
+            return form
+        dropped, kept = (self.strings(f"{name}/{each}", getattr(keys.aliases, each)) for each in ("dropped", "kept"))
+        return msgspec.structs.replace(form, dropped=dropped, kept=kept)
 
     def dimension(self, name: str, held: Dimension) -> DimensionForm:
         """Write a lookup."""
@@ -358,7 +366,18 @@ class Decoder:
             integers = self._array(f"{name}/integers", "i8", form.count)
             values = pa.Array.from_buffers(pa.int64(), form.count, [None, pa.py_buffer(integers)])
         checks.ascending(values, place)
-        return Keys(values, self._numbering(name, form.count, count) if form.numbered else None)
+        numbering = self._numbering(name, form.count, count) if form.numbered else None
+        return Keys(values, numbering, self._aliases(form, place))
+
+    def _aliases(self, form: KeysForm, place: str) -> Aliases | None:
+        """The keys that mean other keys."""
+        if form.dropped is None or form.kept is None:
+            checks.expect(form.dropped is form.kept, "keys that mean others without these", place)
+            return None
+        checks.expect(form.dropped.count == form.kept.count, "keys that mean others without these", place)
+        dropped = self.strings(form.dropped)
+        checks.ascending(dropped, place)
+        return Aliases(dropped, self.strings(form.kept))
 
     def _numbering(self, name: str, keys: int, count: int) -> Numbering:
         ids = self._array(f"{name}/ids", "u4", keys)

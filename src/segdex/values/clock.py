@@ -35,6 +35,8 @@ DAY = 86_400_000_000
 SECOND = 1_000_000
 FIRST = MISSING + 1
 """The exclusive low end of a window without a start."""
+LATEST = 253_402_300_799_999_999
+"""The last microsecond of the year 9999, after which Python tells no time."""
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _EPOCH_ORDINAL = _EPOCH.toordinal()

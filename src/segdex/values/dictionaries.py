@@ -51,6 +51,15 @@ def trimmed(column: Column) -> Column:
     return recoded(dataclasses.replace(column, dictionary=column.dictionary.filter(pa.array(used))), table)
 
 
+MOST_KEPT = 4096
+"""Strings of a dictionary that is passed on as it is: many small columns then share one, and need not be united."""
+
+
+def lightened(column: Column) -> Column:
+    """*column* with its dictionary cut, as `trimmed` does, where that is long; else as it is."""
+    return column if column.dictionary is None or len(column.dictionary) <= MOST_KEPT else trimmed(column)
+
+
 def alike(columns: Sequence[Column]) -> list[Column]:
     """*columns* of one type in one physical form: with one dictionary, ascending by bytes.
 
@@ -66,12 +75,16 @@ def alike(columns: Sequence[Column]) -> list[Column]:
             return [_timed(column, times) for column in columns]
         kinds = {column.data.dtype: column.type for column in columns}
         return list(columns) if len(kinds) == 1 else [_real(column, kinds[np.dtype(np.float64)]) for column in columns]
+    if len({id(column.dictionary) for column in columns}) == 1:
+        return list(columns)
     held = [as_strings(column) for column in columns]
     first = _strings(held[0])
     if fixed(columns[0]) or all(_strings(each) is first or _strings(each).equals(first) for each in held[1:]):
         return [dataclasses.replace(column, dictionary=first) for column in held]
-    if columns[0].dictionary is not None:  # to look a few strings up is much less work than to sort all
-        others = pc.unique(pa.concat_arrays([_strings(each) for each in held[1:]]))
+    if all(column.dictionary is not None for column in columns):  # to look a few up is much less work than to sort all
+        different = {id(strings): strings for strings in map(_strings, held)}
+        first = max(different.values(), key=len)
+        others = pc.unique(pa.concat_arrays([strings for strings in different.values() if strings is not first]))
         fresh = others.filter(pc.is_null(pc.index_in(others, value_set=first)))
         whole = united(first, fresh) if len(fresh) else first
     else:
