@@ -26,7 +26,7 @@ from segdex.ingest.versions import newer
 from segdex.live import gathering
 from segdex.live.bits import UNIVERSE, Bits
 from segdex.live.gathering import Places
-from segdex.live.holders import with_holders
+from segdex.live.holders import naming, with_holders
 from segdex.live.rows import Rows, Run, delta_of, kept_sets, keys_of
 from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_in
 from segdex.live.widen import widened_to
@@ -52,6 +52,7 @@ def applied(state: State, batch: Batch) -> tuple[State, Moves]:
     before = {name: was(state, name, those) for name in tracked_in(state.catalog)}
     fresh = _derived(state, batch, those)
     made, moves = placed(state, those, fresh, before)
+    made = naming(made, (batch.events, batch.graves), those.ids)
     return widened_to(made, state, fresh) or (made, moves)
 
 

@@ -27,7 +27,7 @@ def widened_to(made: State, before: State, fresh: tuple[Generation, Scan]) -> tu
     if not any(widened(each, answers.base.customers, fresh[1].customers) for each in asked):
         return None
     base = refolded(made)
-    after = made.next(dataclasses.replace(alone(base), number=made.version.number), None)
+    after = made.folded(dataclasses.replace(alone(base), number=made.version.number))
     return after, {name: _moved(before, after, name) for name in tracked_in(made.catalog) if _is_in(before, name)}
 
 
