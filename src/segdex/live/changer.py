@@ -245,11 +245,10 @@ class Changer:
     def _based(self, state: State, base: Generation, feed: Feed, keep: Literal[1, 2]) -> State:
         """*state* on a new base that holds all of it, written where there is a folder."""
         if self.writer is None:
-            return state.next(dataclasses.replace(alone(base), number=state.version.number), None)
+            return state.folded(dataclasses.replace(alone(base), number=state.version.number))
         # Its number is that of its file, which may be greater: it is what whoever opens the folder goes on from.
-        return state.next(
-            alone(self.writer.fold(base, kept.to_bytes(dict(state.offsets), state.erased, feed), keep)), None
-        )
+        more = kept.to_bytes(dict(state.offsets), state.erased, feed)
+        return state.folded(alone(self.writer.fold(base, more, keep)))
 
 
 def tidied(state: State) -> State:

@@ -21,6 +21,7 @@ from segdex.ingest.aliases import with_keys
 from segdex.ingest.grown import under
 from segdex.live import gathering
 from segdex.live.apply import Touched, placed, said, touched, was
+from segdex.live.holders import naming
 from segdex.live.records import Merge
 from segdex.live.rows import keys_of
 from segdex.live.state import Moves, State, loaded_in, tracked_in
@@ -77,7 +78,8 @@ def merged(state: State, action: Merge) -> tuple[State, Moves]:
         {name: _latest(gathering.column(hidden, name, those.places)) for name in base.hidden},
         np.arange(len(ids)) == 0, state.answers.binder, state.answers.categories,
     )  # fmt: skip
-    return placed(state, those, fresh, before)
+    made, moves = placed(state, those, fresh, before)
+    return naming(made, (events, graves), ids), moves
 
 
 def _one_row(given: Mapping[str, Values], schema: Schema) -> dict[str, Values]:
