@@ -19,7 +19,6 @@ from segdex.errors import ArgumentError, ClosedError, RuleError
 from segdex.query import collect
 from segdex.query.advice import warnings
 from segdex.query.aggregate import Aggregate, aggregate
-from segdex.query.among import asks_for_all
 from segdex.query.answers import Answers
 from segdex.query.bind import Bound, Some, leaves
 from segdex.query.collect import CountBy, Customer
@@ -432,23 +431,29 @@ def _dense(key: Any, answers: Answers) -> int:
 
 
 def _segments_of(at: int, answers: Answers) -> tuple[str, ...]:
-    executor, row = answers.of(at)
-    return collect.segments_of(row, executor) if at >= 0 else ()
+    if at < 0:
+        return ()
+    names = answers.version.catalog.schema.segments
+    rules = {name: answers.binder.bind_checked(nodes.Segment(name)) for name in names}
+    return tuple(name for name, rule in rules.items() if _is_in(rule, at, answers))
+
+
+def _is_in(rule: Bound, at: int, answers: Answers) -> bool:
+    executor, row = answers.of(at, rule)
+    return executor.plan(rule).program.contains(row)
 
 
 def _customer(at: int, answers: Answers) -> Customer:
     if at < 0:
         raise ArgumentError("no customer has this key")
     executor, row = answers.of(at)
-    return collect.customer(row, executor)
+    return collect.customer(row, executor, _segments_of(at, answers))
 
 
 def _why(query: Query, bound: Bound, at: int, answers: Answers) -> Why:
     if at < 0:
         raise ArgumentError("no customer has this key")
-    executor, row = answers.of(at)
-    if asks_for_all(bound, answers.version.catalog):
-        executor, row = answers.folded, at
+    executor, row = answers.of(at, bound)
     reason = why(bound, row, executor)
     return Why(str(query.rule), reason.holds, reason, _clock_of(answers), answers.version.number)
 

@@ -22,7 +22,6 @@ from segdex.metrics.bands import band
 from segdex.metrics.compute import compute_fitted
 from segdex.order import chosen, customers_first, moved, places_by
 from segdex.query.bind import Binder
-from segdex.query.customers import Customers
 from segdex.query.execute import Executor
 from segdex.query.scan import Scan
 from segdex.rules import nodes
@@ -165,7 +164,8 @@ def redeclared(old: Generation, catalog: Catalog, progress: Progress | None = No
     new = {name for name in catalog.order if declaration(catalog, name) != declaration(old.catalog, name)}
     gone = old.catalog.types.keys() - catalog.types.keys()
     affected = {name for name in (*new, *using(new, catalog)) if name not in catalog.schema.segments}
-    made = Derivation(dataclasses.replace(old, catalog=catalog))
+    order = tuple(name for name in old.order if name not in gone)
+    made = Derivation(dataclasses.replace(old, catalog=catalog, order=order))
     made.forget({*gone, *affected})
     made.unfit({*gone, *new})
     names = [name for name in catalog.order if name in affected]
@@ -182,7 +182,8 @@ def redeclared(old: Generation, catalog: Catalog, progress: Progress | None = No
 
 def renamed(old: Generation, catalog: Catalog, was: str, name: str) -> Generation:
     """*old* in which *was* is called *name*, under the schema *catalog*, which says so too; nothing is computed."""
-    made = Derivation(dataclasses.replace(old, catalog=catalog))
+    order = tuple(name if each == was else each for each in old.order)
+    made = Derivation(dataclasses.replace(old, catalog=catalog, order=order))
     made.rename(was, name)
     return made.generation
 
@@ -203,7 +204,8 @@ def derive_few(
     sets: Mapping[str, Predicate],
     hidden: Mapping[str, Column],
     inside: Mask,
-    all_of_them: Executor,
+    binder: Binder,
+    elsewhere: Callable[[list[nodes.Item]], set[str]],
 ) -> tuple[Generation, Scan]:
     """Everything that the schema of *like* declares, of other customers at the same clock, without sets and ranks.
 
@@ -216,7 +218,8 @@ def derive_few(
         sets: which of them are in segments that have no rule.
         hidden: columns that no rule can name.
         inside: which of them are in the universe, shape (customers,).
-        all_of_them: answers for *like*.
+        binder: binds rules to the schema.
+        elsewhere: the categories that all others have.
 
     Returns:
         the generation, and what tells whom rules hold for.
@@ -227,7 +230,8 @@ def derive_few(
         hidden=hidden, graves=graves,
     )  # fmt: skip
     catalog = like.catalog
-    made = Derivation(begun, given, all_of_them.binder, all_of_them.customers)  # type: ignore[arg-type]
+    made = Derivation(begun, given, binder)  # type: ignore[arg-type]
+    made.executor.customers.elsewhere = elsewhere
     for name in catalog.order:
         if name not in catalog.schema.segments:
             made.compute(name)
@@ -279,7 +283,6 @@ class Derivation:
         begun: Generation,
         given: Mapping[str, Column] | None = None,
         binder: Binder | None = None,
-        others: Customers | None = None,
     ) -> None:
         self.values = changeable(begun.values)
         self._dictionaries = changeable(begun.dictionaries)
@@ -295,7 +298,7 @@ class Derivation:
             fitted=self.fitted,
         )
         self._inside = None if begun.all_inside else hot.to_mask(begun.universe, begun.count)
-        self.executor = Executor(self.generation, binder=binder, others=others)
+        self.executor = Executor(self.generation, binder=binder)
         # Of few customers no sets are made: rules look at their values.
         self.scan = None if binder is None else Scan(self.executor)
         for name, column in (given or {}).items():

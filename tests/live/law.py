@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from tests.live.lives import Life
 
 RULES = [
-    "everyone", "not country = 'IN'", "points > 0", "count(orders, 90d) >= 1", "did(visits, 1mo) or tags has any ('vip')",
+    "everyone", "not country = 'IN'", "points > 0", "count(orders, 90d) >= 1",
+    "did(visits, 1mo) or tags has any ('vip')",
     "count(orders, 90d, by = department)[any] >= 1", "sum(orders.amount) > 10", "bucket('a', 3) < 1", "panel = 'b'",
     "country != 'AE' and income >= 'mid'", "any c (count(orders, by = department)[c] >= 1)", "weight is missing",
     "anniversary(born) within 30d", "email ends with '.org' ignoring case", "last_value(visits.note) = 'a'",
     "sequence(visits then orders within 30d) >= 1", "days_since(orders) < 40", "home within 1200 km of (12.97, 77.59)",
     "points > weight", "country in ('IN', 'never') or income = 'unsaid'", "panel_score >= 0.5", "account = 'A1'",
+    "count(orders, by = department)[any] = 0", "any c (count(visits, 90d, by = department)[c] < 1)",
 ]  # fmt: skip
 """Rules over what is always there."""
 CATEGORIES = [*worlds.DEPARTMENTS, *worlds.ORDER, "other", "new", "never"]

@@ -79,7 +79,10 @@ class Life:
         moves = _moves(before, after, self.model.erased if name == "erase" else set())
         told = Told(self.index.generation, moves, set(), 0)
         if name in steps.DECLARING:
-            told.moves, told.redefined = {}, set(after) & (set(changes.redefined) | set(moves) | (after.keys() - before.keys()))
+            told.moves, told.redefined = (
+                {},
+                set(after) & (set(changes.redefined) | set(moves) | (after.keys() - before.keys())),
+            )
         if isinstance(changes, Changes):
             told.erased = changes.erased
             assert changes.generation == self.index.generation

@@ -119,8 +119,7 @@ class Model:
         for held in (self.people, self.versions, *self.labels.values()):
             for key in gone & held.keys():
                 del held[key]
-        for members in self.loaded.values():
-            members -= gone
+        self.loaded = {name: members - gone for name, members in self.loaded.items()}
         return found
 
     # --- names -----------------------------------------------------------------------------------------------------
@@ -233,9 +232,9 @@ def stream_table(stream: str, held: Sequence[Row], schema: Mapping[str, Any], te
         columns["at"] = pa.array([row.time for row in held], pa.timestamp("us", "UTC"))
     if unit:
         columns["basket"] = pa.array([row.unit for row in held], pa.string())
-    for name, kind in cases.FIELD_TYPES.items():
-        if "lookup" not in (declared := schema["streams"][stream]["fields"][name]) or isinstance(declared, str):
-            kind = pa.decimal128(13, 3) if name == "amount" else kind
+    kinds = cases.FIELD_TYPES | {"amount": pa.decimal128(13, 3)}  # room for a decimal too many
+    for name, kind in kinds.items():
+        if "lookup" not in schema["streams"][stream]["fields"][name]:
             columns[name] = pa.array([row.fields[name] for row in held], kind)
     return pa.table(columns)
 

@@ -72,3 +72,63 @@ def test_batches_of_a_journal_give_the_dense_ids_that_the_writer_gave(tmp_path: 
             assert list(map(str, first)) == [str(batches[0][0])]
             told = [[each.entered[name].to_pylist() for name in each.entered] for each in index.changes(1)]
             assert [[each.entered[name].to_pylist() for name in each.entered] for each in reader.changes(1)] == told
+
+
+RANGING = {
+    "stages": {"kind": [{"name": "curious", "where": "spend[any] = 0"}, {"name": "rest", "where": "everyone"}]},
+    "segments": {
+        "open": {"where": "any c (spend[c] = 0 and count(orders, by = shop)[c] < 1)", "tracked": True},
+        "curious": {"where": "kind = 'curious'", "tracked": True},
+    },
+}
+
+
+def test_a_category_that_is_new_to_the_index_is_one_more_for_everybody() -> None:
+    first = orders(("a", 1, "s"), ("b", 1, "s"))
+    with segdex.build(SCHEMA | RANGING, as_of=NOW, sources={"customers": people(), "orders": first}) as index:
+        assert index.count("segment 'open'") == index.count("kind = 'curious'") == 0
+        changes = index.apply({"orders": orders(("a", 1, "t"))})
+        for name in ("open", "curious"):
+            assert changes.entered[name].to_pylist() == ["b"]
+            assert index.keys(index.bitmap(f"segment '{name}'")).to_pylist() == ["b"]
+        assert index.count("spend[any] = 0") == index.count("count(orders, by = shop)[any] = 0") == 1
+        assert index.segments_of(["a", "b"]) == [(), ("open", "curious")]
+        # Who is named by a batch has the categories of all others too.
+        changes = index.apply({"orders": orders(("c", 1, "s"))})
+        assert changes.entered["open"].to_pylist() == ["c"]
+        assert [index.contains("spend[any] = 0", key) for key in "abc"] == [False, True, True]
+        assert index.why("spend[any] = 0", "c").reason.categories == ("t",)
+        # And one that nobody has any more is none.
+        changes = index.erase("a")
+        assert sorted(changes.left["open"].to_pylist()) == ["b", "c"]
+        assert index.count("spend[any] = 0 or kind = 'curious' or segment 'open'") == 0
+
+
+def test_a_new_category_that_rules_alone_range_over() -> None:
+    first = orders(("a", 1, "s"), ("b", 1, "s"))
+    with segdex.build(SCHEMA, as_of=NOW, sources={"customers": people(), "orders": first}) as index:
+        index.define("open", "spend[any] = 0")
+        queries = [index.prepare(rule) for rule in ("spend[any] = 0", "any c (spend[c] = 0)", "not segment 'open'")]
+        assert [query.count() for query in queries] == [0, 0, 2]
+        index.apply({"orders": orders(("a", 1, "t"))})
+        assert [query.count() for query in queries] == [1, 1, 1]
+        assert index.counts([query.rule for query in queries]) == [1, 1, 1]
+        assert [index.segments_of(key) for key in "ab"] == [("all",), ("all", "open")]
+        assert index.why("spend[any] = 0", "b").holds
+        assert index.estimate("spend[any] = 0").value == 1
+
+
+def test_names_that_customers_are_ordered_by_are_renamed_and_dropped(tmp_path: Path) -> None:
+    ordered: dict[str, Any] = SCHEMA | {"customers": SCHEMA["customers"] | {"order": ["orders_ever", "country"]}}
+    ordered["metrics"] = {"orders_ever": {"kind": "count", "stream": "orders"}}
+    with segdex.build(ordered, as_of=NOW, sources={"customers": people("a"), "orders": orders()}) as index:
+        index.rename("orders_ever", "ever")
+        index.save(tmp_path / "renamed")
+        with segdex.open(tmp_path / "renamed", verify=True) as held:
+            assert held.count("ever = 0") == 1
+        index.alter(
+            {key: held for key, held in ordered.items() if key != "metrics"} | {"customers": SCHEMA["customers"]}
+        )
+        index.save(tmp_path / "dropped")
+        with segdex.open(tmp_path / "dropped", verify=True) as held:
+            assert held.count("everyone") == 1

@@ -24,7 +24,9 @@ WHERES = [
     "points > 0", "country = 'IN'", "not consent = true", "anniversary(born) <= today + 7d", "did(orders, 90d)",
     "count(visits, 1mo, where gift = true) >= 1", "days_since(seen) < 40", "tags has any ('vip')",
     "sum(orders.amount, previous mo) > 10", "days_since(orders) < 31 or seen is missing", "income >= 'mid'",
-    "any c (count(orders, 90d, by = department)[c] >= 1)", "panel = 'b' or panel_score > 0.4", "email contains 'x'",
+    "any c (count(orders, 90d, by = department)[c] >= 1)", "count(visits, by = department)[any] = 0",
+    "any c (count(orders, by = level)[c] < 1 and count(visits, by = level)[c] < 1)",
+    "panel = 'b' or panel_score > 0.4", "email contains 'x'",
     "home within 1200 km of (12.97, 77.59)", "bucket('a', 2) < 1", "count(orders, last 2, where gift = true) = 1",
     "own_age is known and not own_band = '31..'", "since_seen > 31", "not did(pages, 30min)", "everyone",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -30,27 +31,30 @@ class Loose(Protocol):
     marks: dict[str, Column]
 
 
-def arrange(rows: Loose, owners: npt.NDArray[np.uint32], customers: int) -> Events:
+def arrange(
+    rows: Loose, owners: npt.NDArray[np.uint32], customers: int, cut: Callable[[Column], Column] = trimmed
+) -> Events:
     """The rows grouped by customer and transaction; *rows* gives up its columns one by one on the way.
 
     Args:
         rows: the rows.
         owners: the dense id of each row's customer, `kernels.NOBODY` for a row that is left out; shape (rows,).
         customers: how many there are.
+        cut: what becomes of dictionaries with strings that no row has.
     """
     unit = None if rows.unit is None else _wide(rows.unit)
     placed = layout(owners, customers, rows.time, unit)
     if placed.units is not None and placed.unit_offsets is not None and rows.time is not None and unit is not None:
         order_alone(placed.units, placed.unit_offsets, placed.order, rows.time, unit, list(rows.fields.values()))
-    marks = {name: trimmed(rows.marks.pop(name).take(placed.order)) for name in list(rows.marks)}
+    marks = {name: cut(rows.marks.pop(name).take(placed.order)) for name in list(rows.marks)}
     if placed.units is not None and rows.unit is not None:
-        marks[UNIT] = trimmed(rows.unit.take(placed.order[placed.units[:-1]]))
+        marks[UNIT] = cut(rows.unit.take(placed.order[placed.units[:-1]]))
     unit = rows.unit = None
     time = None if rows.time is None else rows.time[placed.order]
     rows.time = None
     fields = {}
     for name in list(rows.fields):
-        fields[name] = trimmed(rows.fields.pop(name).take(placed.order))
+        fields[name] = cut(rows.fields.pop(name).take(placed.order))
     return Events(placed.offsets, time, fields, placed.units, placed.unit_offsets, marks)
 
 

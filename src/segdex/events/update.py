@@ -13,7 +13,7 @@ from segdex.events.arrange import arrange
 from segdex.events.renumber import rows_of
 from segdex.events.store import UNIT, Events
 from segdex.values.column import Column, Ints
-from segdex.values.dictionaries import trimmed
+from segdex.values.dictionaries import lightened
 from segdex.values.fold import concatenated
 
 
@@ -47,10 +47,10 @@ def gathered(parts: Sequence[tuple[Events, Ints]]) -> Events:
     taken = [rows_of(events, ids) for events, ids in parts]
     held = [bare for bare, _ in taken]
     fields = {
-        name: [trimmed(events.fields[name].take(rows)) for (events, _), (_, rows) in zip(parts, taken, strict=True)]
+        name: [lightened(events.fields[name].take(rows)) for (events, _), (_, rows) in zip(parts, taken, strict=True)]
         for name in parts[0][0].fields
     }
-    marks = {name: [trimmed(bare.marks[name]) for bare in held] for name in held[0].marks if _in_all(held, name)}
+    marks = {name: [lightened(bare.marks[name]) for bare in held] for name in held[0].marks if _in_all(held, name)}
     made = Events(
         offsets=_chained(bare.offsets for bare in held),
         time=None if held[0].time is None else np.concatenate([bare.time for bare in held if bare.time is not None]),

@@ -17,7 +17,6 @@ from segdex.live.bits import UNIVERSE
 from segdex.live.gathering import Places
 from segdex.live.rows import keys_of
 from segdex.live.state import Moved, Moves, State, composed, loaded_in, place_of, tracked_in
-from segdex.live.widen import widened_to
 from segdex.reclock import reclocked
 from segdex.values.column import Column, Ints, Mask
 
@@ -57,7 +56,7 @@ def rebased(state: State, base: Generation, found: Found | None = None) -> tuple
     bare = state.next(Version(base, version.number + 1, version.key_source), None)
     ids = _NOBODY if rows is None else rows.ids
     both = [name for name in tracked_in(base.catalog) if name in tracked_in(state.catalog)]
-    moves = {name: _moved(state.tracked[name], bare.tracked[name], ids) for name in both}
+    moves = {name: moved_between(state.tracked[name], bare.tracked[name], ids) for name in both}
     if rows is None or version.delta is None:
         return bare, moves
     slots, plus = np.arange(len(ids)), version.delta.plus
@@ -78,18 +77,17 @@ def rebased(state: State, base: Generation, found: Found | None = None) -> tuple
     }
     fresh = derive_few(
         base, partial(keys_of, version.keys, ids), given, plus.events, plus.graves, _predicates(sets), plus.hidden,
-        those.inside, bare.answers.base,
+        those.inside, bare.answers.binder, bare.answers.categories,
     )  # fmt: skip
     made, changed = placed(bare, those, fresh, before)
-    made = made.numbered(version.number + 1)
-    return widened_to(made, state, fresh) or (made, composed(moves, {name: changed[name] for name in both}))
+    return made.numbered(version.number + 1), composed(moves, {name: changed[name] for name in both})
 
 
 def _predicates(sets: Mapping[str, Mask]) -> dict[str, Predicate]:
     return {name: hot.from_mask(mask) for name, mask in sets.items()}
 
 
-def _moved(before: Predicate, after: Predicate, without: Ints) -> Moved:
+def moved_between(before: Predicate, after: Predicate, without: Ints) -> Moved:
     """Who entered and who left, but for those in *without*."""
     old, new = hot.to_words(before), hot.to_words(after)
     entered, left = (

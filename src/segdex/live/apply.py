@@ -29,7 +29,6 @@ from segdex.live.gathering import Places
 from segdex.live.holders import naming, with_holders
 from segdex.live.rows import Rows, Run, delta_of, kept_sets, keys_of
 from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_in
-from segdex.live.widen import widened_to
 from segdex.query.scan import Scan
 from segdex.rules import nodes
 from segdex.values.column import Column, Ints, Mask
@@ -52,8 +51,7 @@ def applied(state: State, batch: Batch) -> tuple[State, Moves]:
     before = {name: was(state, name, those) for name in tracked_in(state.catalog)}
     fresh = _derived(state, batch, those)
     made, moves = placed(state, those, fresh, before)
-    made = naming(made, (batch.events, batch.graves), those.ids)
-    return widened_to(made, state, fresh) or (made, moves)
+    return naming(made, (batch.events, batch.graves), those.ids), moves
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -122,7 +120,8 @@ def _derived(state: State, batch: Batch, those: Touched) -> Fresh:
         sets[segment] = hot.from_mask(said(state, name, those, partial(base.predicates.__getitem__, name)))
     events, graves = _rows(state, batch, those)
     keys = partial(keys_of, those.keys, those.ids)
-    return derive_few(base, keys, given, events, graves, sets, hidden, inside, state.answers.base)
+    answers = state.answers
+    return derive_few(base, keys, given, events, graves, sets, hidden, inside, answers.binder, answers.categories)
 
 
 def _rows(state: State, batch: Batch, those: Touched) -> tuple[dict[str, Events], dict[str, Events]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal
@@ -24,8 +25,9 @@ from segdex.live.merge import merge_of
 from segdex.live.perform import batch_of, later, performed
 from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
 from segdex.live.rows import MANY_RUNS, TOO_MANY_RUNS, Joined, joined, with_joined
-from segdex.live.state import State, started
+from segdex.live.state import State, composed, started
 from segdex.live.together import runs
+from segdex.live.widened import kept_rules, recomputed
 from segdex.live.writer import Writer
 from segdex.load import Loaded, read_into
 from segdex.query.answers import Answers
@@ -58,6 +60,7 @@ class Changer:
         self.state = started(answers, offsets, gone)
         self.writer = writer
         self._publish = publish
+        self._process = os.getpid()
         self._pool: ThreadPoolExecutor | None = None
         self._joining: Future[Joined | None] | None = None
         self._of: Generation | None = None  # the base whose runs are being joined
@@ -154,10 +157,12 @@ class Changer:
     def erase(self, keys: pa.Array) -> Changes:
         """See `segdex.index.Index.erase`."""
         state, moves, found = erased(self.state, keys)
+        if kept_rules(state):  # a category that nobody else has is none any more
+            state, more = recomputed(state)
+            moves = composed(moves, more)
         entry = entry_of(state.version.number, state.version.as_of, moves, erased=found)
         feed = self.feed.with_entry(entry)
-        if self.writer is not None:
-            state = self._folded(state, feed, keep=1)
+        state = self._folded(state, feed, keep=1)
         self._put(state, feed)
         return changes_of(entry, state.version.keys, found=found)
 
@@ -190,6 +195,8 @@ class Changer:
 
     def _tidy(self) -> None:
         """Put what was joined aside in place, and have the next runs joined, while others are at work."""
+        if self._process != os.getpid():  # a forked child does not have the thread that joined
+            self._process, self._pool, self._joining = os.getpid(), None, None
         if self._joining is not None and (self._joining.done() or self._many() > TOO_MANY_RUNS):
             made, self._joining = self._joining.result(), None
             if made is not None and self.state.rows is not None and self._of is self.state.base:
@@ -204,7 +211,7 @@ class Changer:
 
     def close(self) -> None:
         """Let go of the folder, and of what is being done aside."""
-        if self._pool is not None:
+        if self._pool is not None and self._process == os.getpid():
             self._pool.shutdown(wait=False, cancel_futures=True)
         if self.writer is not None:
             self.writer.close()

@@ -48,7 +48,8 @@ def erased(state: State, keys: pa.Array) -> tuple[State, Moves, int]:
         {name: hot.from_mask(nobody) for name in loaded_in(state.catalog)},
         {name: gathering.column((base.hidden,), name, nowhere) for name in base.hidden},
         nobody,
-        state.answers.base,
+        state.answers.binder,
+        state.answers.categories,
     )
     made, moves = placed(state, those, fresh, before)
     return dataclasses.replace(made, erased=hashed), moves, inside

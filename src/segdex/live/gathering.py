@@ -14,8 +14,9 @@ from segdex.events.store import Events
 from segdex.events.update import gathered
 from segdex.generation import Values
 from segdex.values.column import Column, Ints, missing_of
+from segdex.values.dictionaries import lightened
 from segdex.values.family import Family
-from segdex.values.fold import gather, patched_family
+from segdex.values.fold import concatenated, patched_family
 from segdex.values.lazy import Lazy
 
 T = TypeVar("T")
@@ -48,7 +49,23 @@ def values(held: Sequence[Mapping[str, Values]], name: str, places: Places) -> V
     if isinstance(chosen[0], Family):
         return _family([each for each in chosen if isinstance(each, Family)], at)
     rows = np.where(at.sources < 0, -1, at.rows)
-    return gather([each for each in chosen if isinstance(each, Column)], np.maximum(at.sources, 0), rows)
+    return _column([each for each in chosen if isinstance(each, Column)], np.maximum(at.sources, 0), rows)
+
+
+def _column(columns: Sequence[Column], sources: Ints, rows: Ints) -> Column:
+    """As `segdex.values.fold.gather`, but strings that no item has may stay."""
+    if len(columns) == 1:
+        return lightened(columns[0].take(rows))
+    order = np.argsort(sources, kind="stable")
+    sizes = np.bincount(sources, minlength=len(columns))
+    ends = np.cumsum(sizes)
+    parts = [
+        lightened(each.take(rows[order[end - size : end]]))
+        for each, size, end in zip(columns, sizes.tolist(), ends.tolist(), strict=True)
+    ]
+    back = np.empty(len(order), np.int64)
+    back[order] = np.arange(len(order))
+    return concatenated(parts).take(back)
 
 
 def column(held: Sequence[Mapping[str, Column]], name: str, places: Places) -> Column:

@@ -18,6 +18,7 @@ from segdex.live.loaded import loaded
 from segdex.live.merge import merged
 from segdex.live.records import Action, Advance, Apply, Declare, Load, Merge, Readmit
 from segdex.live.state import Moves, State, composed
+from segdex.live.widened import widened
 from segdex.values import clock
 
 
@@ -33,6 +34,12 @@ def performed(state: State, action: Action, batch: Batch | None = None) -> tuple
         LimitError: the clock would go back, or a sum leaves the range of 64 bits.
         SegdexError: whatever else is wrong with the action.
     """
+    after, moves, redefined = _performed(state, action, batch)
+    after, more = widened(after)
+    return after, moves if isinstance(action, Declare) else composed(moves, more), redefined
+
+
+def _performed(state: State, action: Action, batch: Batch | None) -> tuple[State, Moves, tuple[str, ...]]:
     match action:
         case Apply():
             return *_apply(state, action, batch), ()

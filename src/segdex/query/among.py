@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
 from segdex.events.renumber import rows_of
 from segdex.events.store import Events
 from segdex.metrics.compute import Source, compute
-from segdex.query.bind import Bound, ForAny, leaves
+from segdex.query.bind import Bound, leaves
 from segdex.query.customers import Customers
 from segdex.rules import nodes
 from segdex.rules.printer import value_to_text
@@ -80,13 +80,6 @@ class Among:
         assert isinstance(held, Family)
         return held
 
-    def categories(self, items: list[nodes.Item]) -> list[str]:
-        """The categories of all the families that *items* belong to, ascending by bytes."""
-        names = {name for item in items for name in self.family(item).categories.to_pylist()}
-        if self._customers.are_few:
-            names |= set(self._customers.categories(items))
-        return sorted(names, key=str.encode)
-
     def _call(self, call: nodes.Call | nodes.Sequence) -> Column | Family:
         text = value_to_text(call)
         if text not in self._calls:
@@ -116,20 +109,6 @@ def asks_for_all(bound: Bound, catalog: Catalog) -> bool:
         for node in nodes.walk(leaf.rule)
         if isinstance(node, nodes.Call) and node.kind == "p_alive"
     )
-
-
-def asked_for_any(bound: Bound) -> Iterator[ForAny]:
-    """What a rule asks for any category."""
-    return (leaf for leaf in leaves(bound) if isinstance(leaf, ForAny))
-
-
-def widened(asked: ForAny, all_of_them: Customers, few: Customers) -> bool:
-    """Whether *few* have a category of a family in *asked* that nobody of *all_of_them* has."""
-    items = [
-        node for node in nodes.walk(asked.rule) if isinstance(node, nodes.Item) and not isinstance(node.key, nodes.Text)
-    ]
-    known = set(all_of_them.categories(items))
-    return not known.issuperset(few.own_categories(items))
 
 
 def source_among(source: Source, ids: Ints) -> Source:

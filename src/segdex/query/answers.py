@@ -19,10 +19,12 @@ from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import CHUNK, Ids, Predicate, Words
 from segdex.forks import Once
 from segdex.generation import Generation, Version
-from segdex.query.among import asked_for_any, asks_for_all, widened
+from segdex.query.among import asks_for_all
+from segdex.query.beyond import matters
 from segdex.query.bind import Binder, Bound
 from segdex.query.estimate import Estimate
 from segdex.query.execute import Executor, Plan
+from segdex.rules import nodes
 from segdex.values.column import Ints
 
 DELTA_BYTES = 32 << 20
@@ -72,38 +74,53 @@ class Answers:
         delta = version.delta
         self.minus: Executor | None = None if delta is None else self._executor(delta.minus)
         self.plus: Executor | None = None if delta is None else self._executor(delta.plus)
+        for each in (self.minus, self.plus):
+            if each is not None:
+                each.customers.elsewhere = self.categories
 
     def next(self, version: Version) -> Answers:
         """The answers of a later version."""
         return Answers(version, self._memory_limit, self)
 
     def _executor(self, rows: Generation) -> Executor:
-        return Executor(rows, DELTA_BYTES, self.binder, self.base.customers)
+        return Executor(rows, DELTA_BYTES, self.binder)
 
     @property
     def generation(self) -> Generation:
         """The base: it has the catalog and the clock of the version."""
         return self.version.base
 
+    def categories(self, items: list[nodes.Item]) -> set[str]:
+        """The categories of all the families that *items* belong to, in the base and since."""
+        found = self.base.customers.own_categories(items)
+        return found if self.plus is None else found | self.plus.customers.own_categories(items)
+
+    def _new(self, items: list[nodes.Item]) -> list[str]:
+        """Those of them that nobody in the base has."""
+        return sorted(self.categories(items) - self.base.customers.own_categories(items), key=str.encode)
+
+    def differs(self, bound: Bound) -> bool:
+        """Whether a category that came since may make a rule hold for customers who have not changed."""
+        return self.plus is not None and matters(bound, self.base, self._new)
+
+    def is_whole(self, bound: Bound) -> bool:
+        """Whether a rule must be asked of all customers together: what it says of one depends on others."""
+        return self.plus is not None and (asks_for_all(bound, self.version.catalog) or self.differs(bound))
+
     def plan(self, bound: Bound, base: Plan | None = None) -> Plans:
-        """Plan a bound rule; one that fits a model to all customers is planned over all of them together.
+        """Plan a bound rule; one that says of a customer what depends on others is planned over all of them together.
 
         Args:
             bound: the rule.
             base: its plan over the base, where that was made for an earlier version.
         """
-        if self.plus is not None and (asks_for_all(bound, self.version.catalog) or self._has_new_category(bound)):
+        if self.is_whole(bound):
             return Plans(self.folded.plan(bound))
         if base is None or not self.base.made(base):
             base = self.base.plan(bound)
         if self.minus is None or self.plus is None:
             return Plans(base)
         return Plans(base, self.minus.plan(bound), self.plus.plan(bound))
-
-    def _has_new_category(self, bound: Bound) -> bool:
-        """Whether a rule asks for any category, and one of them came since the base: it is asked of all customers."""
-        assert self.plus is not None
-        return any(widened(leaf, self.base.customers, self.plus.customers) for leaf in asked_for_any(bound))
 
     def settled(self, plans: Plans) -> Plans:
         """The plans with sets in the place of ranges, see `Executor.settled`."""
@@ -115,10 +132,9 @@ class Answers:
 
     def counts(self, plans: Sequence[Plans]) -> list[int]:
         """The counts of many plans."""
-        found = self.base.counts([each.base for each in plans])
-        for i, each in enumerate(plans):
-            found[i] += each.changed
-        return found
+        of_base = [each for each in plans if self.base.made(each.base)]
+        found = dict(zip(of_base, self.base.counts([each.base for each in of_base]), strict=True))
+        return [found[each] + each.changed if each in found else each.count() for each in plans]
 
     def members(self, bound: Bound) -> Predicate:
         """The customers that a bound rule holds for."""
@@ -144,8 +160,10 @@ class Answers:
         low, value, high = (max(each + plans.changed, 0) for each in (found.low, found.value, found.high))
         return Estimate(low, value, high, found.exact)
 
-    def of(self, one: int) -> tuple[Executor, int]:
-        """Who answers for the customer with dense id *one*, and which row is theirs there."""
+    def of(self, one: int, bound: Bound | None = None) -> tuple[Executor, int]:
+        """Who answers what *bound* asks of the customer with dense id *one*, and which row is theirs there."""
+        if bound is not None and self.is_whole(bound):
+            return self.folded, one
         delta = self.version.delta
         if delta is not None and self.plus is not None:
             slot = int(delta.slots_of(np.array([one], np.int64))[0])

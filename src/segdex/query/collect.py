@@ -184,8 +184,8 @@ def count_by(chosen: Predicate, executor: Executor, name: str, text: str) -> Cou
     return CountBy(text, name, {label: None if 0 < n < least else n for label, n in shown.items()})
 
 
-def customer(at: int, executor: Executor) -> Customer:
-    """Everything that the index holds of the customer with dense id *at*."""
+def customer(at: int, executor: Executor, segments: tuple[str, ...]) -> Customer:
+    """Everything that the index holds of the customer in row *at* of *executor*, who is in *segments*."""
     generation = executor.generation
     schema = generation.catalog.schema
     one = np.array([at], np.uint32)
@@ -205,15 +205,8 @@ def customer(at: int, executor: Executor) -> Customer:
         bands={name: value(name) for name in schema.bands},
         stages={name: value(name) for name in schema.stages},
         labels={name: value(name) for name in label_types(schema)},
-        segments=segments_of(at, executor),
+        segments=segments,
     )
-
-
-def segments_of(at: int, executor: Executor) -> tuple[str, ...]:
-    """The names of the segments that the customer with dense id *at* is in, as declared."""
-    names = executor.generation.catalog.schema.segments
-    bound = {name: executor.binder.bind_checked(nodes.Segment(name)) for name in names}
-    return tuple(name for name in names if executor.plan(bound[name]).program.contains(at))
 
 
 def _codes(family: Family, at: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from functools import partial
 
 from segdex.bitmap import predicate as hot
@@ -24,18 +25,13 @@ MOST_BYTES = 512 << 20
 
 
 class Customers:
-    """Columns of one generation by what a rule calls them. Inline calls and buckets are computed once and kept.
+    """Columns of one generation by what a rule calls them. Inline calls and buckets are computed once and kept."""
 
-    Args:
-        generation: the customers.
-        most_bytes: how much is kept.
-        others: all customers, where these are some of them: a category is one of these too that only others have.
-    """
-
-    def __init__(self, generation: Generation, most_bytes: int = MOST_BYTES, others: Customers | None = None) -> None:
+    def __init__(self, generation: Generation, most_bytes: int = MOST_BYTES) -> None:
         self._generation = generation
-        self._others = others
         self._calls: Remembered[Values | Cells] = Remembered(most_bytes, _bytes_of)
+        self.elsewhere: Callable[[list[nodes.Item]], set[str]] | None = None
+        """The categories that customers have who are not among these; None: these are all."""
 
     @property
     def held(self) -> tuple[int, int]:
@@ -88,19 +84,19 @@ class Customers:
 
     def categories(self, items: list[nodes.Item]) -> list[str]:
         """The categories of all the families that *items* belong to, ascending by bytes."""
-        names = self.own_categories(items)
-        if self._others is not None:
-            names |= set(self._others.categories(items))
-        return sorted(names, key=str.encode)
+        return sorted(self.own_categories(items) | self.other_categories(items), key=str.encode)
 
     def own_categories(self, items: list[nodes.Item]) -> set[str]:
-        """The categories that these customers' families have."""
+        """The categories of the families here."""
         return {name for item in items for name in self.family(item).categories.to_pylist()}
 
-    @property
-    def are_few(self) -> bool:
-        """Whether these are some of all customers, whose families have categories that these may not have."""
-        return self._others is not None
+    def other_categories(self, items: list[nodes.Item]) -> set[str]:
+        """The categories that others have."""
+        return set() if self.elsewhere is None else self.elsewhere(items)
+
+    def breadth(self, item: nodes.Item) -> int:
+        """How many categories the family has that an item belongs to."""
+        return len(self.family(item).categories if self.elsewhere is None else self.categories([item]))
 
     def holds(self, call: nodes.Call | nodes.Sequence) -> bool:
         """Whether the values of an inline call are kept."""

@@ -78,17 +78,11 @@ class Plan:
 class Executor:
     """Answers bound rules over one generation. Safe from many threads; what it returns must not be changed."""
 
-    def __init__(
-        self,
-        generation: Generation,
-        memory_limit: int | None = None,
-        binder: Binder | None = None,
-        others: Customers | None = None,
-    ) -> None:
+    def __init__(self, generation: Generation, memory_limit: int | None = None, binder: Binder | None = None) -> None:
         self.generation = generation
         kept = MOST_BYTES + MOST_CALL_BYTES if memory_limit is None else memory_limit
         share = MOST_CALL_BYTES / (MOST_BYTES + MOST_CALL_BYTES)
-        self.customers = Customers(generation, int(kept * share), others)
+        self.customers = Customers(generation, int(kept * share))
         self.binder = binder or Binder(generation.catalog)
         self._computed: Remembered[tuple[Predicate, str]] = Remembered(
             kept - int(kept * share), lambda held: held[0].words.nbytes
@@ -278,7 +272,7 @@ class Executor:
 
     def for_any(self, bound: ForAny) -> tuple[Mask, str]:
         """The union over categories; a comparison of one family with constants looks at all pairs at once."""
-        if bound.variable is None and len(references(bound.rule)) == 1 and not self.customers.are_few:
+        if bound.variable is None and len(references(bound.rule)) == 1:
             return leaf_mask(bound.rule, self.generation, self.customers)
         categories = self.categories_of(bound.rule, bound.variable)
         combinations = len(categories) * self._combinations(bound.rule)

@@ -245,7 +245,7 @@ def _from_pairs(rule: nodes.Rule, generation: Generation, customers: Customers) 
         case _:
             return None
     if isinstance(key, nodes.AnyCategory):
-        pairs, categories = slice(None), len(family.categories)
+        pairs, categories = slice(None), customers.breadth(item)
     else:
         assert isinstance(key, nodes.Text)
         code = family.code(key.value)

@@ -9,7 +9,6 @@ import numpy as np
 from segdex.bitmap import predicate as hot
 from segdex.generation import MEMBER, PredicateName
 from segdex.query.bind import All, Bound, Every, ForAny, Leaf, Named, Some, Stored, Without
-from segdex.query.customers import Customers
 from segdex.query.execute import Executor
 from segdex.query.leaves import leaf_mask
 from segdex.values.column import Mask
@@ -23,11 +22,6 @@ class Scan:
         self._generation = executor.generation
         self._inside = hot.to_mask(self._generation.universe, self._generation.count)
         self._known: dict[tuple[str, str], Mask] = {}
-
-    @property
-    def customers(self) -> Customers:
-        """The customers."""
-        return self._executor.customers
 
     def members(self, bound: Bound) -> Mask:
         """Where *bound* holds, shape (customers,)."""

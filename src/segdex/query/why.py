@@ -181,9 +181,12 @@ class _Customer:
 
     def _for_any(self, bound: ForAny) -> Reason:
         """Whether it holds for some category, and for which."""
+        items = chosen_items(bound)
+        names = {name for item in items for name in self._items.family(item).categories.to_pylist()}
+        names |= self._executor.customers.other_categories(items)
         found: list[str] = []
         deadline = current()
-        for category in self._items.categories(chosen_items(bound)):
+        for category in sorted(names, key=str.encode):
             deadline.check()
             one = self._executor.binder.bind_checked(substitute(bound.rule, bound.variable, category))
             if self.reason(one).holds:

@@ -51,6 +51,15 @@ def trimmed(column: Column) -> Column:
     return recoded(dataclasses.replace(column, dictionary=column.dictionary.filter(pa.array(used))), table)
 
 
+MOST_KEPT = 4096
+"""Strings of a dictionary that is passed on as it is: many small columns then share one, and need not be united."""
+
+
+def lightened(column: Column) -> Column:
+    """*column* with its dictionary cut, as `trimmed` does, where that is long; else as it is."""
+    return column if column.dictionary is None or len(column.dictionary) <= MOST_KEPT else trimmed(column)
+
+
 def alike(columns: Sequence[Column]) -> list[Column]:
     """*columns* of one type in one physical form: with one dictionary, ascending by bytes.
 
@@ -66,12 +75,16 @@ def alike(columns: Sequence[Column]) -> list[Column]:
             return [_timed(column, times) for column in columns]
         kinds = {column.data.dtype: column.type for column in columns}
         return list(columns) if len(kinds) == 1 else [_real(column, kinds[np.dtype(np.float64)]) for column in columns]
+    if len({id(column.dictionary) for column in columns}) == 1:
+        return list(columns)
     held = [as_strings(column) for column in columns]
     first = _strings(held[0])
     if fixed(columns[0]) or all(_strings(each) is first or _strings(each).equals(first) for each in held[1:]):
         return [dataclasses.replace(column, dictionary=first) for column in held]
-    if columns[0].dictionary is not None:  # to look a few strings up is much less work than to sort all
-        others = pc.unique(pa.concat_arrays([_strings(each) for each in held[1:]]))
+    if all(column.dictionary is not None for column in columns):  # to look a few up is much less work than to sort all
+        different = {id(strings): strings for strings in map(_strings, held)}
+        first = max(different.values(), key=len)
+        others = pc.unique(pa.concat_arrays([strings for strings in different.values() if strings is not first]))
         fresh = others.filter(pc.is_null(pc.index_in(others, value_set=first)))
         whole = united(first, fresh) if len(fresh) else first
     else:
@@ -105,15 +118,14 @@ def _timed(column: Column, kind: ValueType) -> Column:
 
 
 def _all_under(columns: Sequence[Column], whole: pa.LargeStringArray) -> list[Column]:
-    """*columns* with *whole* as their dictionary, which holds all their strings: they are looked up at once."""
-    lengths = [0 if column.dictionary is whole else len(_strings(column)) for column in columns]
-    strings = [_strings(column) for column, length in zip(columns, lengths, strict=True) if length]
-    places = places_in(pa.concat_arrays(strings), whole) if strings else np.empty(0, np.int64)
-    ends = np.cumsum(lengths).tolist()
-    return [
-        _under(column, whole, places[end - length : end])
-        for column, length, end in zip(columns, lengths, ends, strict=True)
-    ]
+    """*columns* with *whole* as their dictionary, which holds all their strings: these are looked up at once."""
+    different = {id(strings): strings for strings in map(_strings, columns) if strings is not whole}
+    if not different:
+        return list(columns)
+    places = places_in(pa.concat_arrays([*different.values()]), whole)
+    parts = np.split(places, np.cumsum([len(strings) for strings in different.values()])[:-1])
+    found = dict(zip(different, parts, strict=True))
+    return [_under(column, whole, found.get(id(column.dictionary), places)) for column in columns]
 
 
 def _under(column: Column, whole: pa.LargeStringArray, places: Ints) -> Column:
