@@ -279,10 +279,7 @@ class Derivation:
     """
 
     def __init__(
-        self,
-        begun: Generation,
-        given: Mapping[str, Column] | None = None,
-        binder: Binder | None = None,
+        self, begun: Generation, given: Mapping[str, Column] | None = None, binder: Binder | None = None
     ) -> None:
         self.values = changeable(begun.values)
         self._dictionaries = changeable(begun.dictionaries)

@@ -1,4 +1,4 @@
-"""Rules that hold for any category: what one customer has of a category says something of all who have nothing in it."""
+"""Rules that hold for any category: what one customer has of it says something of all who have nothing in it."""
 
 from __future__ import annotations
 

@@ -49,8 +49,7 @@ def applied(state: State, batch: Batch) -> tuple[State, Moves]:
     batch = with_holders(state, batch)
     those = _touched(state, batch)
     before = {name: was(state, name, those) for name in tracked_in(state.catalog)}
-    fresh = _derived(state, batch, those)
-    made, moves = placed(state, those, fresh, before)
+    made, moves = placed(state, those, _derived(state, batch, those), before)
     return naming(made, (batch.events, batch.graves), those.ids), moves
 
 
