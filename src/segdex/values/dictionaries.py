@@ -118,15 +118,14 @@ def _timed(column: Column, kind: ValueType) -> Column:
 
 
 def _all_under(columns: Sequence[Column], whole: pa.LargeStringArray) -> list[Column]:
-    """*columns* with *whole* as their dictionary, which holds all their strings: they are looked up at once."""
-    lengths = [0 if column.dictionary is whole else len(_strings(column)) for column in columns]
-    strings = [_strings(column) for column, length in zip(columns, lengths, strict=True) if length]
-    places = places_in(pa.concat_arrays(strings), whole) if strings else np.empty(0, np.int64)
-    ends = np.cumsum(lengths).tolist()
-    return [
-        _under(column, whole, places[end - length : end])
-        for column, length, end in zip(columns, lengths, ends, strict=True)
-    ]
+    """*columns* with *whole* as their dictionary, which holds all their strings: these are looked up at once."""
+    different = {id(strings): strings for strings in map(_strings, columns) if strings is not whole}
+    if not different:
+        return list(columns)
+    places = places_in(pa.concat_arrays([*different.values()]), whole)
+    parts = np.split(places, np.cumsum([len(strings) for strings in different.values()])[:-1])
+    found = dict(zip(different, parts, strict=True))
+    return [_under(column, whole, found.get(id(column.dictionary), places)) for column in columns]
 
 
 def _under(column: Column, whole: pa.LargeStringArray, places: Ints) -> Column:
