@@ -280,8 +280,9 @@ def _check_oracle(case: cases.Case, index: segdex.Index, model: Model, asked: li
     """The naive meaning of the rules that are about what the oracle knows."""
     universe = model.universe
     place = {key: at for at, key in enumerate(universe)}
+    # Rows of who is no customer say nothing but that there is a category.
     rows = {
-        name: [dataclasses.replace(row, customer=place[row.customer]) for row in held if row.customer in place]  # type: ignore[index]
+        name: [dataclasses.replace(row, customer=place.get(str(row.customer), -1)) for row in held]
         for name, held in model.rows.items()
     }
     people = [model.people.get(key, dict.fromkeys(cases.ATTRIBUTES)) for key in universe]

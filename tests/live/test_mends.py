@@ -132,3 +132,15 @@ def test_names_that_customers_are_ordered_by_are_renamed_and_dropped(tmp_path: P
         index.save(tmp_path / "dropped")
         with segdex.open(tmp_path / "dropped", verify=True) as held:
             assert held.count("everyone") == 1
+
+
+def test_a_stranger_who_became_a_customer_may_be_in_a_loaded_segment() -> None:
+    only = SCHEMA | {"customers": SCHEMA["customers"] | {"only": True}}
+    with segdex.build(only, as_of=NOW, sources={"customers": people("a"), "orders": orders(("b", 1, "s"))}) as index:
+        index.apply({"customers": people("b")})
+        index.define("indian", "country = 'IN'", suppression=("post",))
+        index.load("vip", ["a", "b"])
+        assert index.count("segment 'vip'") == 2
+        assert index.count("segment 'vip'", suppression=True) == 0
+        index.apply({"customers": pa.table({"id": ["b"], "country": ["AE"]})})
+        assert index.count("segment 'vip'", suppression=True) == 1

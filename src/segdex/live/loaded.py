@@ -46,7 +46,10 @@ def loaded(state: State, action: Load) -> tuple[State, Moves, tuple[str, ...]]:
     if action.members is not None:
         members = roaring.from_bytes(action.members, count)
         mask = hot.to_mask(members, count)
-        base = changed(state.base, catalog, {}, {action.name: hot.from_mask(mask[:of_base])})
+        held = mask[:of_base]
+        if not state.base.all_inside:  # who is a customer since is none of the base
+            held = held & hot.to_mask(state.base.universe, of_base)
+        base = changed(state.base, catalog, {}, {action.name: hot.from_mask(held)})
         return *rebased(state, base, Found(sets={action.name: mask})), ()
     columns = _columns(action, count)
     base = changed(state.base, catalog, {name: column.slice(0, of_base) for name, column in columns.items()}, {})
