@@ -139,22 +139,19 @@ class Delta:
 
     Attributes:
         ids: the dense id of each slot, int64, each once, shape (slots,); those from the base's count on came since.
+        places: the dense ids ascending, and the slot of each.
         minus: the customers as the base has them; its universe are those whom the base knows.
         plus: the customers as they are now; its universe are those who are not erased, who have nothing there.
     """
 
     ids: Ints
+    places: tuple[Ints, Ints]
     minus: Generation
     plus: Generation
 
-    @Once
-    def _sorted(self) -> tuple[Ints, Ints]:
-        order = np.argsort(self.ids, kind="stable")
-        return self.ids[order], order
-
     def slots_of(self, ids: Ints) -> Ints:
         """The slot of each dense id, -1 where it has none."""
-        held, order = self._sorted
+        held, order = self.places
         if not len(held):
             return np.full(len(ids), -1, np.int64)
         places = np.minimum(np.searchsorted(held, ids), len(held) - 1)

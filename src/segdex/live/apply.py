@@ -177,6 +177,7 @@ def placed(state: State, those: Touched, fresh: Fresh, before: Mapping[str, Mask
     sets = kept_sets(made, rows.kept)
     loaded = [PredicateName(segment, MEMBER) for segment in loaded_in(state.catalog)]
     kept = frozenset((*sets, *(name.name for name in loaded)))
+    kept = rows.kept if kept == rows.kept else kept
     names = [PredicateName(name) for name in sets]
     names += [name for held in sets.values() for each in held.labelled for name in each.names if name is not None]
     count = max(len(rows.ids), int(those.slots.max(initial=-1)) + 1)

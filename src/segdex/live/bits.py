@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -43,8 +43,11 @@ class Bits:
         rows, width = self.words.shape
         if len(places) > rows:
             rows = len(places) + _MORE
-        words = np.zeros((rows, max(width, -(-slots // CHUNK) * (CHUNK // 64))), np.uint64)
-        words[: self.words.shape[0], :width] = self.words
+        before = self.words.shape[0]
+        words = np.empty((rows, max(width, -(-slots // CHUNK) * (CHUNK // 64))), np.uint64)
+        words[:before, :width] = self.words
+        words[before:] = 0
+        words[:before, width:] = 0
         return Bits(places, words, slots)
 
     def fill(self, held: Sets, presence: PredicateName, inside: Predicate, slots: Ints) -> None:
@@ -84,9 +87,10 @@ class Bits:
         """Take *slots* out of every set; only for who has made these bits."""
         if not len(slots):
             return
-        keep = np.full(self.words.shape[1], ~np.uint64(0), np.uint64)
-        np.bitwise_and.at(keep, slots >> 6, ~(np.uint64(1) << (slots & 63).astype(np.uint64)))
-        np.bitwise_and(self.words, keep, out=self.words)
+        columns, inverse = np.unique(slots >> 6, return_inverse=True)
+        keep = np.full(len(columns), ~np.uint64(0), np.uint64)
+        np.bitwise_and.at(keep, inverse.reshape(-1), ~(np.uint64(1) << (slots & 63).astype(np.uint64)))
+        self.words[:, columns] &= keep
 
     def take(self, name: PredicateName, slots: Ints) -> Mask:
         """Whether each of *slots* is in a set."""
@@ -102,3 +106,29 @@ class Bits:
 def no_bits() -> Bits:
     """No sets of no slots."""
     return Bits({UNIVERSE: 0}, np.zeros((1, 0), np.uint64), 0)
+
+
+class SetsOf(Mapping[PredicateName, Predicate]):
+    """Some of the sets of bits, each made when it is first asked for."""
+
+    def __init__(self, bits: Bits, names: Mapping[PredicateName, None]) -> None:
+        self._bits = bits
+        self._names = names
+        self._made: dict[PredicateName, Predicate] = {}
+
+    def __getitem__(self, name: PredicateName) -> Predicate:
+        made = self._made.get(name)
+        if made is None:
+            if name not in self._names:
+                raise KeyError(name)
+            made = self._made.setdefault(name, self._bits.set_of(name))
+        return made
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[PredicateName]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

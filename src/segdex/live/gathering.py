@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from segdex.events.renumber import rows_of, widened
 from segdex.events.store import Events
 from segdex.events.update import gathered
+from segdex.forks import Once
 from segdex.generation import Values
 from segdex.values.column import Column, Ints, missing_of
-from segdex.values.dictionaries import lightened
-from segdex.values.family import Family
+from segdex.values.dictionaries import lightened, places_in, united
+from segdex.values.family import Family, codes_of
 from segdex.values.fold import concatenated, patched_family
 from segdex.values.lazy import Lazy
 
 T = TypeVar("T")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Places:
     """Where each customer's row is.
 
@@ -34,37 +36,39 @@ class Places:
     sources: Ints
     rows: Ints
 
-    def used(self, count: int) -> tuple[Ints, Places]:
-        """The places that are used, of *count* that there are, and the same with these numbered from 0."""
+    @Once
+    def used(self) -> tuple[Ints, Places]:
+        """The places that are used, and the same with these numbered from 0; made once for all that is gathered."""
         used = np.unique(self.sources[self.sources >= 0])
-        numbers = np.full(count + 1, -1, np.int64)
+        numbers = np.full(int(used[-1] if len(used) else 0) + 2, -1, np.int64)
         numbers[used] = np.arange(len(used))
         return used, Places(numbers[self.sources], self.rows)
+
+    @Once
+    def groups(self) -> list[Ints]:
+        """The customers of each place, by the number of the place; those who are nowhere are in none."""
+        order = np.argsort(self.sources, kind="stable")
+        sources = self.sources[order]
+        ends = np.searchsorted(sources, np.arange(-1, int(sources[-1] if len(sources) else -1) + 1), "right")
+        return [order[start:end] for start, end in itertools.pairwise(ends.tolist())]
 
 
 def values(held: Sequence[Mapping[str, Values]], name: str, places: Places) -> Values:
     """The values of *name*, missing for who is nowhere; nothing is read of places that are not used."""
-    used, at = places.used(len(held))
+    used, at = places.used
     chosen = [held[source][name] for source in (used.tolist() or [0])]
     if isinstance(chosen[0], Family):
         return _family([each for each in chosen if isinstance(each, Family)], at)
-    rows = np.where(at.sources < 0, -1, at.rows)
-    return _column([each for each in chosen if isinstance(each, Column)], np.maximum(at.sources, 0), rows)
+    return _column([each for each in chosen if isinstance(each, Column)], at)
 
 
-def _column(columns: Sequence[Column], sources: Ints, rows: Ints) -> Column:
+def _column(columns: Sequence[Column], places: Places) -> Column:
     """As `segdex.values.fold.gather`, but strings that no item has may stay."""
-    if len(columns) == 1:
-        return lightened(columns[0].take(rows))
-    order = np.argsort(sources, kind="stable")
-    sizes = np.bincount(sources, minlength=len(columns))
-    ends = np.cumsum(sizes)
-    parts = [
-        lightened(each.take(rows[order[end - size : end]]))
-        for each, size, end in zip(columns, sizes.tolist(), ends.tolist(), strict=True)
-    ]
-    back = np.empty(len(order), np.int64)
-    back[order] = np.arange(len(order))
+    groups = places.groups or [np.empty(0, np.int64)]
+    parts = [lightened(each.take(places.rows[group])) for each, group in zip(columns, groups, strict=True)]
+    back = np.full(len(places.rows), -1, np.int64)
+    together = np.concatenate(groups)
+    back[together] = np.arange(len(together))
     return concatenated(parts).take(back)
 
 
@@ -76,6 +80,8 @@ def column(held: Sequence[Mapping[str, Column]], name: str, places: Places) -> C
 
 
 def _family(families: Sequence[Family], places: Places) -> Family:
+    if _are_alike(families):
+        return _pairs(families, places)
     count, first = len(places.rows), families[0]
     made = dataclasses.replace(
         first,
@@ -85,15 +91,58 @@ def _family(families: Sequence[Family], places: Places) -> Family:
         among=None if first.among is None else np.zeros(count, np.bool_),
         rests=None if first.rests is None else np.full(count, missing_of(first.rests.dtype), first.rests.dtype),
     )
-    for source, family in enumerate(families):
-        here = np.flatnonzero(places.sources == source)
+    for family, here in zip(families, places.groups, strict=False):
         made = patched_family(made, family, here, places.rows[here], count)
     return made
 
 
+def _are_alike(families: Sequence[Family]) -> bool:
+    """Whether customers without a pair have the same in all of *families*, and codes mean the same."""
+    first = families[0]
+    return all(
+        (each.rest == first.rest or (each.rest != each.rest and first.rest != first.rest))
+        and each.rests is None
+        and (each.among is None) == (first.among is None)
+        and (each.column.dictionary is None or each.column.dictionary.equals(first.column.dictionary))
+        for each in families
+    )
+
+
+def _pairs(families: Sequence[Family], places: Places) -> Family:
+    """The pairs of all, each of its customer; of who is nowhere there is none."""
+    first, count = families[0], len(places.rows)
+    same = all(each.categories.equals(first.categories) for each in families)
+    categories = first.categories if same else united(*(each.categories for each in families))
+    among = None if first.among is None else np.zeros(count, np.bool_)
+    found: list[Ints] = [np.empty(0, np.int64)]
+    data: list[Any] = [first.column.data[:0]]
+    for family, here in zip(families, places.groups, strict=False):
+        rows = places.rows[here]
+        to = np.full(max(int(rows.max(initial=-1)), int(family.customers.max(initial=0))) + 1, -1, np.int64)
+        to[rows] = here
+        owners = to[family.customers]
+        kept = np.flatnonzero(owners >= 0)
+        codes = codes_of(family)[kept].astype(np.int64)
+        found.append((codes if same else places_in(family.categories, categories)[codes]) << 32 | owners[kept])
+        data.append(family.column.data[kept])
+        if among is not None and family.among is not None:
+            among[here] = family.among[rows]
+    pairs = np.concatenate(found)
+    order = np.argsort(pairs, kind="stable")
+    pairs = pairs[order]
+    return dataclasses.replace(
+        first,
+        categories=categories,
+        offsets=np.searchsorted(pairs >> 32, np.arange(len(categories) + 1)),
+        customers=(pairs & 0xFFFFFFFF).astype(np.uint32),
+        column=dataclasses.replace(first.column, data=np.concatenate(data)[order]),
+        among=among,
+    )
+
+
 def events(held: Sequence[Mapping[str, Events]], name: str, places: Places) -> Events:
     """The rows of a stream, none for who is nowhere."""
-    used, at = places.used(len(held))
+    used, at = places.used
     chosen = [held[source][name] for source in (used.tolist() or [0])]
     parts = [(each, at.rows[at.sources == number]) for number, each in enumerate(chosen)]
     together = gathered(parts)

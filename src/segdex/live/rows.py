@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,18 +17,17 @@ import pyarrow.compute as pc
 
 from segdex.bitmap import predicate as hot
 from segdex.events.store import Events
-from segdex.generation import MOST_LABELS, Delta, Generation, Values
+from segdex.generation import MOST_LABELS, Delta, Generation, PredicateName, Values
 from segdex.ingest.grown import numbered
 from segdex.ingest.keys import AnyKeys
 from segdex.live import gathering
-from segdex.live.bits import UNIVERSE, Bits, no_bits
+from segdex.live.bits import UNIVERSE, Bits, SetsOf, no_bits
 from segdex.live.gathering import Places, lazily
 from segdex.schema.types import ValueType
 from segdex.sets import Sets, sets_of
 from segdex.values.column import Column, Ints, distinct, texts
 from segdex.values.family import Family
 from segdex.values.fold import concatenated, patched, patched_family
-from segdex.values.lazy import Lazy
 
 TRACKED = "tracked"
 """The label of the place that says who is in a tracked segment."""
@@ -72,15 +70,18 @@ class Rows:
 
     Attributes:
         ids: the dense id of each slot, shape (slots,).
+        places: the dense ids ascending, and the slot of each.
         runs: their rows, earlier ones first.
         where: the run of each slot, and its row there.
         minus, plus: the sets as the base has them, and as they are now.
         kept: the names whose sets are kept in both; of others answers are computed from values.
         known: values that were asked for, of this version or another one of the same runs; shared by them all.
+        named: what the sets of the latest version are called; shared by them all.
         known_of_base: as *known*, columns of the base for the slots.
     """
 
     ids: Ints
+    places: tuple[Ints, Ints]
     runs: tuple[Run, ...]
     where: Places
     minus: Bits
@@ -88,6 +89,7 @@ class Rows:
     kept: frozenset[str]
     known: dict[str, Known] = dataclasses.field(default_factory=dict)
     known_of_base: dict[str, Column] = dataclasses.field(default_factory=dict)
+    named: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def values(self, name: str) -> Values:
         """The values of *name*, shape (slots,)."""
@@ -134,7 +136,23 @@ class Rows:
         more = np.full(len(ids) - len(self.ids), -1, np.int64)
         sources, rows = (np.concatenate([each, more]) for each in (self.where.sources, self.where.rows))
         sources[run.slots], rows[run.slots] = len(self.runs), np.arange(len(run.slots))
-        return Rows(ids, (*self.runs, run), Places(sources, rows), minus, plus, kept, self.known, self.known_of_base)
+        held, slots = self.places
+        fresh = np.arange(len(self.ids), len(ids))
+        fresh = fresh[np.argsort(ids[fresh], kind="stable")]
+        at = np.searchsorted(held, ids[fresh])
+        places = np.insert(held, at, ids[fresh]), np.insert(slots, at, fresh)
+        return Rows(
+            ids,
+            places,
+            (*self.runs, run),
+            Places(sources, rows),
+            minus,
+            plus,
+            kept,
+            self.known,
+            self.known_of_base,
+            self.named,
+        )
 
 
 def patched_values(held: Values, fresh: Values, slots: Ints, count: int) -> Values:
@@ -153,7 +171,7 @@ def begun(base: Generation) -> Rows:
     names = [name for name in base.predicates if name.name in kept]
     bits = no_bits().grown(names, 0)
     nobody = np.empty(0, np.int64)
-    return Rows(nobody, (), Places(nobody, nobody), bits, bits, kept)
+    return Rows(nobody, (nobody, nobody), (), Places(nobody, nobody), bits, bits, kept)
 
 
 def _is_kept(base: Generation, name: str) -> bool:
@@ -232,7 +250,7 @@ def with_joined(rows: Rows, made: Joined) -> Rows:
 
 def delta_of(rows: Rows, base: Generation, key_source: Callable[[], AnyKeys]) -> Delta:
     """The rows as what is asked: minus and plus."""
-    labels, count = _labels(rows, base), len(rows.ids)
+    named, count = _named(rows, base), len(rows.ids)
     of_base = Places(np.where(rows.ids < base.count, 0, -1), np.where(rows.ids < base.count, rows.ids, -1))
     common = dataclasses.replace(base, count=count, key_source=lambda: keys_of(key_source(), rows.ids), ranks={})
     minus = dataclasses.replace(
@@ -250,9 +268,7 @@ def delta_of(rows: Rows, base: Generation, key_source: Callable[[], AnyKeys]) ->
         hidden=lazily(base.hidden, rows.hidden),
         graves=lazily(base.graves, rows.graves),
     )
-    return Delta(
-        rows.ids, _with_sets(minus, rows.minus, rows.kept, labels), _with_sets(plus, rows.plus, rows.kept, labels)
-    )
+    return Delta(rows.ids, rows.places, _with_sets(minus, rows.minus, named), _with_sets(plus, rows.plus, named))
 
 
 def keys_of(keys: AnyKeys, ids: Ints) -> AnyKeys:
@@ -264,20 +280,39 @@ def keys_of(keys: AnyKeys, ids: Ints) -> AnyKeys:
     return numbered(values.drop_null(), known, len(ids))
 
 
-def _with_sets(of: Generation, bits: Bits, kept: frozenset[str], labels: Mapping[str, Column]) -> Generation:
-    """A generation whose sets are *bits*: those of the names that are *kept*, where labels are not too many."""
-    coded = of.dictionaries
-    names = [
-        name
-        for name in bits.places
-        if name.name in kept and name.label != TRACKED and (name.name not in coded or name.name in labels)
-    ]
+def _with_sets(of: Generation, bits: Bits, named: _Named) -> Generation:
+    """A generation whose sets are *bits*."""
     return dataclasses.replace(
         of,
         universe=bits.set_of(UNIVERSE),
-        predicates=Lazy({name: partial(bits.set_of, name) for name in names}),
-        dictionaries=lazily(coded, lambda name: _dictionary(labels, of.values, name)),
+        predicates=SetsOf(bits, named.sets),
+        dictionaries=lazily(of.dictionaries, lambda name: _dictionary(named.labels, of.values, name)),
     )
+
+
+class _Named(NamedTuple):
+    """What the sets of a delta are called: those of the names that are kept, where labels are not too many."""
+
+    labels: dict[str, Column]
+    sets: dict[PredicateName, None]
+
+
+def _named(rows: Rows, base: Generation) -> _Named:
+    """The same as in the version before where no set has come or gone."""
+    key = (rows.plus.places, rows.minus.places, rows.kept)
+    before = rows.named.get("last")
+    if before is not None and all(one is other for one, other in zip(before[0], key, strict=True)):
+        known: _Named = before[1]
+        return known
+    labels, coded = _labels(rows, base), base.dictionaries
+    sets = {
+        name: None
+        for name in rows.plus.places
+        if name.name in rows.kept and name.label != TRACKED and (name.name not in coded or name.name in labels)
+    }
+    made = _Named(labels, sets)
+    rows.named["last"] = key, made
+    return made
 
 
 def _dictionary(labels: Mapping[str, Column], values: Mapping[str, Values], name: str) -> Column:
