@@ -34,6 +34,7 @@ import segdex
 from benchmarks import advance
 from benchmarks.measuring import Options, WrongAnswerError, built
 from segdex import jit
+from segdex.index import Query
 
 SEED = 5
 TRACKED = [
@@ -212,7 +213,7 @@ class Batches:
         )
 
 
-def _hot(queries: list[segdex.Query]) -> list[float]:
+def _hot(queries: list[Query]) -> list[float]:
     """The median seconds of each query, asked again and again."""
     found = []
     for query in queries:
@@ -227,7 +228,7 @@ def _hot(queries: list[segdex.Query]) -> list[float]:
     return found
 
 
-def _asked(queries: list[segdex.Query], seconds: float) -> float:
+def _asked(queries: list[Query], seconds: float) -> float:
     """The 99th percentile of single counts of all queries in turn."""
     times: list[float] = []
     until = time.perf_counter() + seconds

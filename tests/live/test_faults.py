@@ -135,3 +135,17 @@ def test_an_erasure_that_leaves_the_generation_before_is_seen(place: Path, monke
     monkeypatch.setattr(Changer, "_folded", lambda self, state, feed, *_, **__: folded(self, state, feed, 2))
     found = [problem for _, _, problem in power_losses(place, AFTER + 5, 1, step=3, modes=["everything"])]
     assert any("who was erased, is on the disk" in problem or "is in generation" in problem for problem in found)
+
+
+@pytest.mark.parametrize("erased", ["survivor-key", "dropped-key", "unknown-key"])
+def test_no_key_of_customers_who_were_merged_is_left_after_an_erasure(tmp_path: Path, erased: str) -> None:
+    index = small(["survivor-key", "dropped-key", "c"], ["IN", "US", "AE"], tmp_path / "index")
+    index.merge("survivor-key", ["dropped-key", "unknown-key"])
+    index.erase([erased])
+    assert index.count("everyone") == 1
+    for path in (tmp_path / "index").iterdir():
+        for key in ("survivor-key", "dropped-key", "unknown-key"):
+            assert key.encode() not in path.read_bytes(), (key, path.name)
+    for key in ("survivor-key", "dropped-key", "unknown-key"):  # none of them is known again by a later row
+        index.apply(row(key))
+    assert index.count("everyone") == 1

@@ -182,6 +182,19 @@ def test_rows_of_erased_customers_hold_nothing(tmp_path: Path) -> None:
         assert totals(reader) == {1: 1, 3: 2}
 
 
+def test_rows_of_erased_customers_hold_nothing_in_memory() -> None:
+    index = built(row(1, version=5), row(3, 9))
+    index.apply({"s": table([row(2, 8, version=9, deleted=True), row(4, 9, version=1)])})
+    index.erase([1, 2, 4])
+    index.apply({"s": table([row(3, 7, version=1), row(3, 8, version=1), row(3, 9, version=0)])})
+    assert totals(index) == {3: 3}
+    index.merge(3, 6)
+    index.apply({"s": table([row(6, 5), row(5, 7, version=2)])})
+    assert totals(index) == {3: 3, 5: 1}
+    index.apply({"s": table([row(6, 7, version=3)])})
+    assert totals(index) == {3: 4, 5: 0}
+
+
 def test_ties_end_with_the_greatest_key_and_not_with_the_last_row() -> None:
     for keys in ((1, 20, 3), (20, 3, 1), (3, 1, 20)):
         index = built(row(keys[0]))

@@ -94,8 +94,10 @@ STEPS = st.lists(st.one_of(ROWS, MERGES, MERGES, KEYS, st.sampled_from(["compact
 class Model:
     """What is known of rows and keys, in plain Python."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: pa.DataType) -> None:
+        self.kind = kind
         self.rows: list[Row] = []
+        self.calls: list[Row] = []  # without an id, and the greatest of each id so far
         self.people: set[int] = set()
         self.alias: dict[int, int] = {}
         self.erased: set[int] = set()
@@ -106,7 +108,14 @@ class Model:
     def apply(self, rows: Sequence[Row]) -> None:
         rows = [row for row in rows if row.key not in self.erased]
         self.rows += rows
+        for row in (row._replace(key=self.meant(row.key)) for row in rows):
+            held = next((each for each in self.calls if row.id is not None and each.id == row.id), None)
+            if held is None or self.greatness(row) > self.greatness(held):
+                self.calls = [*(each for each in self.calls if each is not held), row]
         self.people |= {self.meant(row.key) for row in rows}
+
+    def greatness(self, row: Row) -> tuple[Any, ...]:
+        return row.version, row.cents, row.deleted, str(row.key) if pa.types.is_string(self.kind) else row.key
 
     def merge(self, keep: int, drop: Sequence[int]) -> bool:
         keep = self.meant(keep)
@@ -116,6 +125,7 @@ class Model:
         self.alias = {key: keep if means in gone else means for key, means in self.alias.items()}
         self.alias |= dict.fromkeys(gone, keep)
         self.people -= gone
+        self.calls = [row._replace(key=self.meant(row.key)) for row in self.calls]
         return True
 
     def erase(self, key: int) -> None:
@@ -124,12 +134,16 @@ class Model:
         if self.meant(key) in self.people:
             self.people -= group
             self.rows = [row for row in self.rows if row.key not in group]
+            self.calls = [row for row in self.calls if row.key not in group]
             self.alias = {each: means for each, means in self.alias.items() if each not in group}
 
-    def built(self, kind: pa.DataType) -> segdex.Index:
-        rows = [row._replace(key=self.meant(row.key)) for row in self.rows]
-        keys = [str(key) if pa.types.is_string(kind) else key for key in sorted(self.people)]
-        return segdex.build(SCHEMA, as_of=AS_OF, sources={**tables(rows, kind), "customers": people(keys, kind)})
+    def built(self) -> segdex.Index:
+        """An index of the rows as the survivors': of each id only the row that won, for what it won against is gone."""
+        orders = tables([row._replace(key=self.meant(row.key)) for row in self.rows], self.kind)["orders"]
+        calls = tables(self.calls, self.kind)["calls"]
+        keys = [str(key) if pa.types.is_string(self.kind) else key for key in sorted(self.people)]
+        sources = {"orders": orders, "calls": calls, "customers": people(keys, self.kind)}
+        return segdex.build(SCHEMA, as_of=AS_OF, sources=sources)
 
 
 def moved(before: set[str], changes: segdex.Changes) -> set[str]:
@@ -149,7 +163,7 @@ def test_against_a_build(
     tmp_path_factory: pytest.TempPathFactory, first: list[Row], steps: list[Any], kind: pa.DataType
 ) -> None:
     folder = tmp_path_factory.mktemp("merge") / "index"
-    model = Model()
+    model = Model(kind)
     model.apply(first)
     index = segdex.build(SCHEMA, as_of=AS_OF, sources={**tables(first, kind), "customers": people([])}, out=folder)
     buyers = {key for key, (_, buys) in told(index).items() if buys}
@@ -182,7 +196,7 @@ def test_against_a_build(
                 buyers = moved(buyers, index.apply(tables(rows, kind)))
         assert buyers == {key for key, (_, buys) in told(index).items() if buys}
     assert set(told(index)) == {str(key) for key in model.people}
-    built = model.built(kind)
+    built = model.built()
     assert told(index) == told(built)
     with segdex.open(folder) as reader:
         assert told(reader) == told(built)

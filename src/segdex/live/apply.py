@@ -26,7 +26,7 @@ from segdex.ingest.versions import newer
 from segdex.live import gathering
 from segdex.live.bits import UNIVERSE, Bits
 from segdex.live.gathering import Places
-from segdex.live.holders import with_holders
+from segdex.live.holders import naming, with_holders
 from segdex.live.rows import Rows, Run, delta_of, kept_sets, keys_of
 from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_in
 from segdex.query.scan import Scan
@@ -49,7 +49,8 @@ def applied(state: State, batch: Batch) -> tuple[State, Moves]:
     batch = with_holders(state, batch)
     those = _touched(state, batch)
     before = {name: was(state, name, those) for name in tracked_in(state.catalog)}
-    return placed(state, those, _derived(state, batch, those), before)
+    made, moves = placed(state, those, _derived(state, batch, those), before)
+    return naming(made, (batch.events, batch.graves), those.ids), moves
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

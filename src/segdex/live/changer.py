@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal
@@ -59,6 +60,7 @@ class Changer:
         self.state = started(answers, offsets, gone)
         self.writer = writer
         self._publish = publish
+        self._process = os.getpid()
         self._pool: ThreadPoolExecutor | None = None
         self._joining: Future[Joined | None] | None = None
         self._of: Generation | None = None  # the base whose runs are being joined
@@ -193,6 +195,8 @@ class Changer:
 
     def _tidy(self) -> None:
         """Put what was joined aside in place, and have the next runs joined, while others are at work."""
+        if self._process != os.getpid():  # a forked child does not have the thread that joined
+            self._process, self._pool, self._joining = os.getpid(), None, None
         if self._joining is not None and (self._joining.done() or self._many() > TOO_MANY_RUNS):
             made, self._joining = self._joining.result(), None
             if made is not None and self.state.rows is not None and self._of is self.state.base:
@@ -207,7 +211,7 @@ class Changer:
 
     def close(self) -> None:
         """Let go of the folder, and of what is being done aside."""
-        if self._pool is not None:
+        if self._pool is not None and self._process == os.getpid():
             self._pool.shutdown(wait=False, cancel_futures=True)
         if self.writer is not None:
             self.writer.close()
@@ -241,11 +245,10 @@ class Changer:
     def _based(self, state: State, base: Generation, feed: Feed, keep: Literal[1, 2]) -> State:
         """*state* on a new base that holds all of it, written where there is a folder."""
         if self.writer is None:
-            return state.next(dataclasses.replace(alone(base), number=state.version.number), None)
+            return state.folded(dataclasses.replace(alone(base), number=state.version.number))
         # Its number is that of its file, which may be greater: it is what whoever opens the folder goes on from.
-        return state.next(
-            alone(self.writer.fold(base, kept.to_bytes(dict(state.offsets), state.erased, feed), keep)), None
-        )
+        more = kept.to_bytes(dict(state.offsets), state.erased, feed)
+        return state.folded(alone(self.writer.fold(base, more, keep)))
 
 
 def tidied(state: State) -> State:

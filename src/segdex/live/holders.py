@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from segdex.errors import SourceError
 from segdex.events.store import ID, VERSION, Events
 from segdex.ingest.batch import Batch
+from segdex.live.by_ids import Named
 from segdex.live.state import State
 from segdex.values.column import Column, Ints
 
 
 def with_holders(state: State, batch: Batch) -> Batch:
-    """The batch, which names those too who have a row with one of its ids.
+    """The batch, which names those too who may have a row with one of its ids: all who have one are among them.
 
     Raises:
         SourceError: its versions are times and those of the index are numbers, or the other way round.
@@ -25,20 +27,33 @@ def with_holders(state: State, batch: Batch) -> Batch:
             expect_versions(state, name, rows)
             found.append(holders(state, name, rows.marks[ID]))
     more = np.setdiff1d(np.concatenate(found), batch.ids)
-    return batch.naming(more, state.version.keys.take(more)) if len(more) else batch
+    if not len(more):
+        return batch
+    keys = state.version.keys.take(more)
+    if keys.null_count:  # who was erased has no rows
+        more, keys = more[np.asarray(keys.is_valid())], keys.drop_null()
+    return batch.naming(more, keys)
 
 
 def holders(state: State, stream: str, ids: Column) -> Ints:
-    """The dense ids of those who have a row with one of *ids*."""
+    """The dense ids of those who had a row with one of *ids* in the base, or were named with one since."""
     if not ids.known.any():
         return np.empty(0, np.int64)
-    version, rows = state.version, state.held
-    of_base = state.by_ids[stream].customers(ids)
-    found = [of_base if version.delta is None else of_base[version.delta.slots_of(of_base) < 0]]
-    for number, run in enumerate(rows.runs):
-        slots = run.slots[run.by_ids[stream].customers(ids)]
-        found.append(rows.ids[slots[rows.where.sources[slots] == number]])  # others have later rows in another run
-    return np.concatenate(found)
+    return np.concatenate([state.by_ids[stream].customers(ids), named(state, stream).customers(ids)])
+
+
+def named(state: State, stream: str) -> Named:
+    """Whom rows of a stream have named since the base."""
+    return state.named.get(stream, Named())
+
+
+def naming(state: State, rows: Sequence[Mapping[str, Events]], ids: Ints) -> State:
+    """*state*, told of *rows* by stream, whose customer i has the dense id ``ids[i]``; streams without ids are not."""
+    known = dict(state.named)
+    for held in rows:
+        for name in held.keys() & state.base.graves.keys():
+            known[name] = known.get(name, Named()).with_rows(held[name], ids)
+    return dataclasses.replace(state, named=known)
 
 
 def expect_versions(state: State, stream: str, rows: Events) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
 from segdex.derive import derive_few
-from segdex.errors import ArgumentError
+from segdex.errors import ArgumentError, CorruptError
 from segdex.events.arrange import arrange
 from segdex.events.renumber import widened
 from segdex.events.store import Events
@@ -21,6 +21,7 @@ from segdex.ingest.aliases import with_keys
 from segdex.ingest.grown import under
 from segdex.live import gathering
 from segdex.live.apply import Touched, placed, said, touched, was
+from segdex.live.holders import naming
 from segdex.live.records import Merge
 from segdex.live.rows import keys_of
 from segdex.live.state import Moves, State, loaded_in, tracked_in
@@ -58,6 +59,8 @@ def merged(state: State, action: Merge) -> tuple[State, Moves]:
     """The state in which customers are one, and who entered and left the tracked segments. *state* stays as it is."""
     old = state.version.keys
     held = under(old, None).lookup(pa.array([action.keep, *action.drop], pa.large_string()))
+    if held[0] < 0:  # whoever writes such a record has seen to it that there is one
+        raise CorruptError("customers are merged into one who is not there")
     keys = under(old, with_keys(old.aliases, action.keep, action.drop))
     ids = np.append(held[:1], held[1:][held[1:] >= 0])
     those = touched(state, ids, keys)
@@ -75,7 +78,8 @@ def merged(state: State, action: Merge) -> tuple[State, Moves]:
         {name: _latest(gathering.column(hidden, name, those.places)) for name in base.hidden},
         np.arange(len(ids)) == 0, state.answers.binder, state.answers.categories,
     )  # fmt: skip
-    return placed(state, those, fresh, before)
+    made, moves = placed(state, those, fresh, before)
+    return naming(made, (events, graves), ids), moves
 
 
 def _one_row(given: Mapping[str, Values], schema: Schema) -> dict[str, Values]:

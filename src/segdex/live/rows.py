@@ -18,13 +18,11 @@ import pyarrow.compute as pc
 
 from segdex.bitmap import predicate as hot
 from segdex.events.store import Events
-from segdex.forks import Once
 from segdex.generation import MOST_LABELS, Delta, Generation, Values
 from segdex.ingest.grown import numbered
 from segdex.ingest.keys import AnyKeys
 from segdex.live import gathering
 from segdex.live.bits import UNIVERSE, Bits, no_bits
-from segdex.live.by_ids import ByIds, by_ids
 from segdex.live.gathering import Places, lazily
 from segdex.schema.types import ValueType
 from segdex.sets import Sets, sets_of
@@ -54,11 +52,6 @@ class Run:
     events: Mapping[str, Events]
     hidden: Mapping[str, Column]
     graves: Mapping[str, Events]
-
-    @Once
-    def by_ids(self) -> Mapping[str, ByIds]:
-        """The rows of streams with ids by these."""
-        return by_ids(self.events, self.graves)
 
 
 class Known(NamedTuple):

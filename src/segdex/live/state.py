@@ -11,7 +11,7 @@ import numpy as np
 from segdex.bitmap.predicate import Predicate
 from segdex.forks import Once
 from segdex.generation import Generation, PredicateName, Version
-from segdex.live.by_ids import ByIds, by_ids
+from segdex.live.by_ids import ByIds, Named, by_ids
 from segdex.live.erased import Erased
 from segdex.live.gathering import lazily
 from segdex.live.rows import TRACKED, Rows, begun
@@ -59,6 +59,7 @@ class State:
         erased: whom the index must not know.
         tracked: the members that each tracked segment has in the base, found when they are first needed.
         by_ids: the rows of the base's streams with ids by these, sorted when they are first needed.
+        named: whom rows of these streams have named since the base.
     """
 
     answers: Answers
@@ -67,6 +68,7 @@ class State:
     erased: Erased = dataclasses.field(default_factory=Erased)
     tracked: Mapping[str, Predicate] = dataclasses.field(default_factory=dict)
     by_ids: Mapping[str, ByIds] = dataclasses.field(default_factory=dict)
+    named: Mapping[str, Named] = dataclasses.field(default_factory=dict)
 
     @property
     def version(self) -> Version:
@@ -91,6 +93,10 @@ class State:
             self.by_ids if version.base.events is self.base.events else by_ids(version.base.events, version.base.graves)
         )
         return dataclasses.replace(self, answers=answers, rows=rows, tracked=tracked, by_ids=ids)
+
+    def folded(self, version: Version) -> State:
+        """The state of a version that is a base alone and holds all that this one does."""
+        return dataclasses.replace(self.next(version, None), named={})
 
     def numbered(self, number: int) -> State:
         """The same under another number."""

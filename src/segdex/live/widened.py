@@ -33,7 +33,7 @@ def widened(state: State) -> tuple[State, Moves]:
 
 def recomputed(state: State) -> tuple[State, Moves]:
     """*state* with all that is known computed anew from all rows, and who moved by that."""
-    made = state.next(dataclasses.replace(alone(refolded(state)), number=state.version.number), None)
+    made = state.folded(dataclasses.replace(alone(refolded(state)), number=state.version.number))
     names = tracked_in(state.catalog)
     return made, {name: moved_between(_members(state, name), made.tracked[name], _NOBODY) for name in names}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from segdex.ingest.arrays import text_buffers
@@ -29,7 +30,7 @@ def _of_part(keys: Keys, prefix: bytes, count: int) -> Ints:
     hashes = np.empty(len(keys.values), np.uint64)
     for start in range(0, len(hashes), _BLOCK):
         texts = keys.values.slice(start, _BLOCK).cast(pa.large_string())
-        _hash(texts, prefix, hashes[start : start + _BLOCK])
+        hash_texts(texts, prefix, hashes[start : start + _BLOCK])
     found = (hashes % np.uint64(count)).astype(np.int64)
     if keys.numbering is None:
         return found
@@ -38,7 +39,10 @@ def _of_part(keys: Keys, prefix: bytes, count: int) -> Ints:
     return found[np.minimum(keys.numbering.places, len(found) - 1)]  # hashed in the order of keys
 
 
-def _hash(texts: pa.LargeStringArray, prefix: bytes, out: np.ndarray) -> None:
+def hash_texts(texts: pa.LargeStringArray, prefix: bytes, out: npt.NDArray[np.uint64]) -> None:
+    """Put xxh3-64 of *prefix* and each text into *out*."""
+    if not len(texts):
+        return
     offsets, data, _ = text_buffers(texts)
     scratch = np.empty(len(prefix) + int(np.diff(offsets).max()), np.uint8)
     scratch[: len(prefix)] = np.frombuffer(prefix, np.uint8)

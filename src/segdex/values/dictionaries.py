@@ -89,7 +89,7 @@ def alike(columns: Sequence[Column]) -> list[Column]:
         whole = united(first, fresh) if len(fresh) else first
     else:
         whole = united(*(_strings(each) for each in held))
-    return [_under(column, whole) for column in held]
+    return _all_under(held, whole)
 
 
 def recoded(column: Column, table: Codes) -> Column:
@@ -117,11 +117,21 @@ def _timed(column: Column, kind: ValueType) -> Column:
     return Column(kind, np.full(len(column.data), MISSING, np.int64))
 
 
-def _under(column: Column, whole: pa.LargeStringArray) -> Column:
-    """*column* with *whole* as its dictionary, which holds all its strings."""
+def _all_under(columns: Sequence[Column], whole: pa.LargeStringArray) -> list[Column]:
+    """*columns* with *whole* as their dictionary, which holds all their strings: these are looked up at once."""
+    different = {id(strings): strings for strings in map(_strings, columns) if strings is not whole}
+    if not different:
+        return list(columns)
+    places = places_in(pa.concat_arrays([*different.values()]), whole)
+    parts = np.split(places, np.cumsum([len(strings) for strings in different.values()])[:-1])
+    found = dict(zip(different, parts, strict=True))
+    return [_under(column, whole, found.get(id(column.dictionary), places)) for column in columns]
+
+
+def _under(column: Column, whole: pa.LargeStringArray, places: Ints) -> Column:
+    """*column* with *whole* as its dictionary, in which its strings stand at *places*."""
     if whole is column.dictionary:
         return column
-    places = places_in(_strings(column), whole)
     moved = dataclasses.replace(column, dictionary=whole)
     if np.array_equal(places, np.arange(len(places))):
         return moved
