@@ -6,6 +6,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from segdex import generation, sets
+from segdex.live import rows
+from segdex.reclock import advance, changes
 from tests.live.lives import drawn, live
 from tests.live.steps import STEPS
 
@@ -25,3 +28,11 @@ def test_any_life(world: int, taken: list[tuple[str, int]]) -> None:
 def test_the_same_lives_each_time(part: int) -> None:
     for seed in range(part * 3, part * 3 + 3):
         live(seed, drawn(seed), every=4)
+
+
+def test_more_labels_than_have_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With few labels told by sets, columns go over that number while the index lives."""
+    for module in (generation, sets, rows, advance, changes):
+        monkeypatch.setattr(module, "MOST_LABELS", 3)
+    for seed in range(100, 104):
+        live(seed, drawn(seed))
