@@ -264,7 +264,7 @@ def test_verify_finds_records_that_cannot_be_done(segdex_command: Command, index
     writer.close()
     code, out, _ = segdex_command("verify", index)
     assert code == 1
-    assert "record 1: a record cannot be done again; found the clock of an index does not go back" in out
+    assert "record 1: what was accepted cannot be done again; found the clock of an index does not go back" in out
 
 
 def test_verify_reads_records(segdex_command: Command, index: Path) -> None:

@@ -118,12 +118,8 @@ def _pairs(families: Sequence[Family], places: Places) -> Family:
     data: list[Any] = [first.column.data[:0]]
     for family, here in zip(families, places.groups, strict=False):
         rows = places.rows[here]
-        to = np.full(max(int(rows.max(initial=-1)), int(family.customers.max(initial=0))) + 1, -1, np.int64)
-        to[rows] = here
-        owners = to[family.customers]
-        kept = np.flatnonzero(owners >= 0)
-        codes = codes_of(family)[kept].astype(np.int64)
-        found.append((codes if same else places_in(family.categories, categories)[codes]) << 32 | owners[kept])
+        codes, kept, owners = _own_pairs(family, rows)
+        found.append((codes if same else places_in(family.categories, categories)[codes]) << 32 | here[owners])
         data.append(family.column.data[kept])
         if among is not None and family.among is not None:
             among[here] = family.among[rows]
@@ -138,6 +134,30 @@ def _pairs(families: Sequence[Family], places: Places) -> Family:
         column=dataclasses.replace(first.column, data=np.concatenate(data)[order]),
         among=among,
     )
+
+
+def _own_pairs(family: Family, customers: Ints) -> tuple[Ints, Ints, Ints]:
+    """The pairs of some customers: category, place, and whose of *customers* each is. Of few not all are looked at."""
+    if _FEW * len(customers) * len(family.categories) >= len(family.customers):
+        to = np.full(max(int(customers.max(initial=-1)), int(family.customers.max(initial=0))) + 1, -1, np.int64)
+        to[customers] = np.arange(len(customers))
+        owners = to[family.customers]
+        kept = np.flatnonzero(owners >= 0)
+        return codes_of(family)[kept].astype(np.int64), kept, owners[kept]
+    order = np.argsort(customers, kind="stable")
+    wanted = customers[order].astype(np.uint32)
+    found: list[tuple[Ints, Ints, Ints]] = []
+    for code, (start, end) in enumerate(itertools.pairwise(family.offsets.tolist())):
+        own = family.customers[start:end]
+        at = np.minimum(np.searchsorted(own, wanted), max(len(own) - 1, 0))
+        hit = np.flatnonzero(own[at] == wanted) if len(own) else np.empty(0, np.int64)
+        found.append((np.full(len(hit), code, np.int64), start + at[hit], order[hit]))
+    codes, kept, owners = (np.concatenate(each) for each in zip(*found, strict=True))
+    return codes, kept, owners
+
+
+_FEW = 16
+"""To look a customer up in a category takes as long as to go past so many pairs, about."""
 
 
 def events(held: Sequence[Mapping[str, Events]], name: str, places: Places) -> Events:

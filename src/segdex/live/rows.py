@@ -27,7 +27,7 @@ from segdex.schema.types import ValueType
 from segdex.sets import Sets, sets_of
 from segdex.values.column import Column, Ints, distinct, texts
 from segdex.values.family import Family
-from segdex.values.fold import concatenated, patched, patched_family
+from segdex.values.fold import patched, patched_family
 
 TRACKED = "tracked"
 """The label of the place that says who is in a tracked segment."""
@@ -77,7 +77,7 @@ class Rows:
         kept: the names whose sets are kept in both; of others answers are computed from values.
         known: values that were asked for, of this version or another one of the same runs; shared by them all.
         named: what the sets of the latest version are called; shared by them all.
-        known_of_base: as *known*, columns of the base for the slots.
+        known_of_base: as *known*, the values of the base for the slots.
     """
 
     ids: Ints
@@ -88,7 +88,7 @@ class Rows:
     plus: Bits
     kept: frozenset[str]
     known: dict[str, Known] = dataclasses.field(default_factory=dict)
-    known_of_base: dict[str, Column] = dataclasses.field(default_factory=dict)
+    known_of_base: dict[str, Known] = dataclasses.field(default_factory=dict)
     named: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def values(self, name: str) -> Values:
@@ -107,16 +107,20 @@ class Rows:
 
     def of_base(self, name: str, base: Generation) -> Values:
         """The values of *name* that the base has for the slots, missing for those who came since."""
-        held, count = self.known_of_base.get(name), len(self.ids)
-        if isinstance(held, Column) and len(held) >= count:
-            return held.slice(0, count)
-        first = len(held) if isinstance(held, Column) else 0
+        known, count = self.known_of_base.get(name), len(self.ids)
+        if known is not None and known.slots >= count and isinstance(known.values, Column):
+            return known.values.slice(0, count)
+        held = None if known is None or known.slots > count else known.values
+        first = 0 if held is None or known is None else known.slots
         ids = self.ids[first:]
         inside = ids < base.count
         found = gathering.values((base.values,), name, Places(np.where(inside, 0, -1), np.where(inside, ids, -1)))
-        if isinstance(found, Column):
-            found = found if held is None else concatenated([held, found])
-            self.known_of_base[name] = found
+        if held is not None:
+            sources = np.repeat(np.array([0, 1]), [first, count - first])
+            places = Places(sources, np.concatenate([np.arange(first), np.arange(count - first)]))
+            found = gathering.values(({name: held}, {name: found}), name, places)
+        if known is None or known.slots < count:
+            self.known_of_base[name] = Known(found, 0, count)
         return found
 
     def hidden(self, name: str) -> Column:
