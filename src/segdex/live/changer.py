@@ -198,7 +198,12 @@ class Changer:
         if self._process != os.getpid():  # a forked child does not have the thread that joined
             self._process, self._pool, self._joining = os.getpid(), None, None
         if self._joining is not None and (self._joining.done() or self._many() > TOO_MANY_RUNS):
-            made, self._joining = self._joining.result(), None
+            joining, self._joining = self._joining, None
+            try:
+                made = joining.result()
+            except MemoryError as error:  # the runs stay as they are; what was accepted is
+                _log.warning("the rows of the delta are not joined: %s", error)
+                made = None
             if made is not None and self.state.rows is not None and self._of is self.state.base:
                 self.state = dataclasses.replace(self.state, rows=with_joined(self.state.rows, made))
         if self._joining is None and self._many() > MANY_RUNS and self.state.rows is not None:
