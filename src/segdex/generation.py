@@ -81,6 +81,7 @@ class Generation:
         order: the names by which customers were numbered; none: by their keys, ascending. Who is not in the universe
             comes after all customers.
         lookups: the lookups that fields of streams come through, for rows that come later.
+        rests: what `rest` tells, of a delta: its values need not be gathered for that.
         hidden: columns of customers that no rule can name: ``version``, where the schema declares one.
         graves: of each stream with ids the rows that are no events and hold their own against rows that come later,
             see `segdex.events.ids`.
@@ -102,6 +103,7 @@ class Generation:
     order: tuple[str, ...] = ()
     lookups: Mapping[str, Dimension] = dataclasses.field(default_factory=dict)
     hidden: Mapping[str, Column] = dataclasses.field(default_factory=dict)
+    rests: Mapping[str, int] = dataclasses.field(default_factory=dict)
     graves: Mapping[str, Events] = dataclasses.field(default_factory=dict)
 
     @property
@@ -122,6 +124,14 @@ class Generation:
         """
         found = self.keys.lookup(keys)
         return found if self.all_inside else np.where(hot.having(self.universe, found), found, np.int64(-1))
+
+    def rest(self, name: str) -> int:
+        """The code of the band that those have who are in no pair of the family of bands *name*; -1: none."""
+        if name in self.rests:
+            return self.rests[name]
+        bands = self.values[name]
+        assert isinstance(bands, Family)
+        return int(bands.rest)
 
     def labels(self, name: str) -> tuple[str, ...] | None:
         """The labels for which *name* has precomputed sets, in their order; None where it has none."""

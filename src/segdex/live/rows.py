@@ -256,7 +256,11 @@ def delta_of(rows: Rows, base: Generation, key_source: Callable[[], AnyKeys]) ->
     """The rows as what is asked: minus and plus."""
     named, count = _named(rows, base), len(rows.ids)
     of_base = Places(np.where(rows.ids < base.count, 0, -1), np.where(rows.ids < base.count, rows.ids, -1))
-    common = dataclasses.replace(base, count=count, key_source=lambda: keys_of(key_source(), rows.ids), ranks={})
+    families = {name: None for name, kind in base.catalog.types.items() if kind.family and kind.role == "band"}
+    common = dataclasses.replace(
+        base, count=count, key_source=lambda: keys_of(key_source(), rows.ids), ranks={},
+        rests=lazily(families, base.rest),
+    )  # fmt: skip
     minus = dataclasses.replace(
         common,
         # Those of the base: a rule may ask for them, and finds the erased in it too.

@@ -155,12 +155,10 @@ def _banded(
     """Members of bands of one category. The band of customers without a pair is not stored: it is what remains."""
     if isinstance(rule, nodes.Known | nodes.Missing) or category is None:
         return None
-    bands = generation.values[name]
-    labels = generation.labels(name)
-    assert isinstance(bands, Family)
+    labels, code = generation.labels(name), generation.rest(name)
     assert labels is not None
     holds = masks.leaf(rule, Distinct(generation.dictionaries[name], customers))
-    rest = labels[int(bands.rest)] if bands.rest >= 0 else None
+    rest = labels[code] if code >= 0 else None
     chosen = {label for label, is_in in zip(labels, holds, strict=True) if is_in}
     if rest is None or rest not in chosen:
         return _united(name, chosen, generation, category)
