@@ -304,7 +304,7 @@ def sets_only(columns: Columns) -> segdex.Index:
             codes[values == MISSING[band.column]] = -1
         put(name, codes, pa.array(band.labels, pa.large_string()))
         predicates[PredicateName(band.column)] = predicates[PredicateName(name)]
-    return segdex.Index(
+    held = (
         Generation(
             catalog=catalog, as_of=0, number=1, epoch="", count=count, key_source=_no_keys,
             universe=predicate.everyone(count), values={}, dictionaries=dictionaries, events={},

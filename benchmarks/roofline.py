@@ -145,7 +145,7 @@ def rules(count: int, order: str, timer: Timer, effort: Effort) -> list[dict[str
             query = index.prepare(rule.text)
             answers = {"numpy": count_mask(rule.where, columns), "segdex": query.count()}
             answer = agreed(answers, f"rule {rule.name!r}")
-            needed = bytes_read(query.plan().program)
+            needed = bytes_read(query.plan().base.program)
             times = _times(query.count, timer, effort)
             rates = {"hot": needed / times["hot_us"] / 1000, "cold": needed / times["cold_us"] / 1000}
             rows.append(
