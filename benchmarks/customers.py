@@ -28,6 +28,7 @@ from segdex.bitmap import predicate
 from segdex.bitmap.predicate import Predicate
 from segdex.generation import Generation, PredicateName
 from segdex.schema.load import load
+from segdex.store.generations import Opened
 from segdex.values.column import BOOLEANS as TRUTHS
 from segdex.values.column import Column, distinct
 
@@ -304,13 +305,12 @@ def sets_only(columns: Columns) -> segdex.Index:
             codes[values == MISSING[band.column]] = -1
         put(name, codes, pa.array(band.labels, pa.large_string()))
         predicates[PredicateName(band.column)] = predicates[PredicateName(name)]
-    held = (
-        Generation(
-            catalog=catalog, as_of=0, number=1, epoch="", count=count, key_source=_no_keys,
-            universe=predicate.everyone(count), values={}, dictionaries=dictionaries, events={},
-            predicates=predicates, ranks={}, fitted={name: band.edges for name, band in BANDS.items()},
-        )
+    held = Generation(
+        catalog=catalog, as_of=0, number=1, epoch="", count=count, key_source=_no_keys,
+        universe=predicate.everyone(count), values={}, dictionaries=dictionaries, events={},
+        predicates=predicates, ranks={}, fitted={name: band.edges for name, band in BANDS.items()},
     )  # fmt: skip
+    return segdex.Index(Opened(held, None, b""))
 
 
 def _no_keys() -> Any:

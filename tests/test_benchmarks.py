@@ -53,6 +53,10 @@ KEYS = {
     "import": {"import_ms", "index_ms", "parse_ms", "help_ms"},
     "inline": {"events", "inline_p50_s", "inline_max_s", "few_p50_s", "again_us", "vs_duckdb", "checked"},
     "kernels": {"kernels", "cold_s", "cached_s"},
+    "live": {
+        "apply_events_per_s", "apply_ms_p50", "apply_ms_p99", "reader_p99_ratio", "delta_p50_ratio",
+        "reader_process_p99_ratio", "delta_customers",
+    },
     "roofline": {"l2_gb_s", "l3_gb_s", "memory_gb_s", "checked"},
     "startup": {
         "first_count_s", "imports_s", "open_s", "rule_s", "rss_mb", "index_rss_mb", "snapshot_mb", "checked",
