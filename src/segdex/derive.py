@@ -21,6 +21,7 @@ from segdex.ingest.read import Tables
 from segdex.metrics.bands import band
 from segdex.metrics.compute import compute_fitted
 from segdex.order import chosen, customers_first, moved, places_by
+from segdex.query.among import asks_for_all
 from segdex.query.bind import Binder
 from segdex.query.execute import Executor
 from segdex.query.scan import Scan
@@ -195,6 +196,26 @@ def declaration(catalog: Catalog, name: str) -> object:
     return next((each[name] for each in held if name in each), None)
 
 
+def _expect_fitted(catalog: Catalog, binder: Binder) -> None:
+    """What is kept of some customers must not depend on all others.
+
+    Raises:
+        SchemaError: a stage or tracked segment fits a model to all customers; a declared metric keeps its parameters.
+    """
+    schema = catalog.schema
+    rules: dict[str, object] = {
+        f"stages.{name}.{at}": stage.where for name, stages in schema.stages.items() for at, stage in enumerate(stages)
+    }
+    rules |= {f"segments.{name}": nodes.Segment(name) for name, each in schema.segments.items() if each.tracked}
+    for place, rule in rules.items():
+        if isinstance(rule, nodes.Rule) and asks_for_all(binder.bind_checked(rule), catalog):
+            raise SchemaError(
+                "a rule whose answers are kept fits a model to all customers, which single ones cannot change",
+                place=place, found="p_alive without parameters",
+                hint="declare it as a metric, whose parameters are kept, and use its name; alter() takes such a schema",
+            )  # fmt: skip
+
+
 def derive_few(
     like: Generation,
     key_source: Callable[[], AnyKeys],
@@ -230,6 +251,7 @@ def derive_few(
         hidden=hidden, graves=graves,
     )  # fmt: skip
     catalog = like.catalog
+    _expect_fitted(catalog, binder)
     made = Derivation(begun, given, binder)  # type: ignore[arg-type]
     made.executor.customers.elsewhere = elsewhere
     for name in catalog.order:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 import segdex
+from segdex.errors import SchemaError
 
 AS_OF = "2026-06-30T00:00:00Z"
 SCHEMA: dict[str, Any] = {
@@ -64,3 +66,33 @@ def test_categories_of_others_count_for_those_who_changed(tmp_path: Path) -> Non
         assert set(changes.entered["narrow"].to_pylist() if "narrow" in changes.entered else []) == after - members
         assert set(changes.left["narrow"].to_pylist() if "narrow" in changes.left else []) == members - after
         members = after
+
+
+@pytest.mark.parametrize("part", ["stages", "segments"])
+def test_a_model_that_is_fitted_to_all_is_declared_before_rows_come(part: str) -> None:
+    """One customer's rows would change what is kept of everybody."""
+    rule = "p_alive(orders) > 0.5"
+    declared: dict[str, Any] = {
+        "stages": {"still": [{"name": "yes", "where": rule}]}, "segments": {"still": {"where": rule, "tracked": True}},
+    }  # fmt: skip
+    schema = {"customers": {"key": "id"}, "streams": SCHEMA["streams"], part: {"still": declared[part]["still"]}}
+    days = [dt.datetime(2025, 6, 1, tzinfo=dt.UTC) + dt.timedelta(days=9 * at * (at % 7) % 380) for at in range(400)]
+    rows = pa.table({"id": [f"c{at % 60}" for at in range(400)], "at": days, "amount": [1] * 400,
+                     "department": ["x"] * 400})  # fmt: skip
+    live = segdex.build(schema, as_of=AS_OF, sources={"customers": pa.table({"id": ["c1"]}), "orders": rows})
+    before = live.count("everyone")
+    with pytest.raises(SchemaError, match="fits a model to all customers") as caught:
+        live.apply({"orders": orders(("new", 1, "x"))})
+    assert str(caught.value.place).startswith(f"{part}.still")
+    assert (live.count("everyone"), live.generation) == (before, 1)
+    alive = {"metrics": {"alive": {"kind": "p_alive", "stream": "orders"}}}
+    declared_so = schema | alive | {part: {"still": _renamed(declared[part]["still"])}}
+    live.alter(declared_so)
+    live.apply({"orders": orders(("new", 1, "x"))})
+    assert live.count("everyone") == before + 1
+
+
+def _renamed(declared: Any) -> Any:
+    if isinstance(declared, list):
+        return [_renamed(each) for each in declared]
+    return declared | {"where": "alive > 0.5"}
