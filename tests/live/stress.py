@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import datetime as dt
 import json
 import os
@@ -227,6 +228,7 @@ def forked(run: Callable[[], object]) -> Iterator[Callable[[], Any]]:
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
+        faulthandler.dump_traceback_later(300, exit=True)  # where it waits for ever
         try:
             told = {"result": run()}
         except BaseException:
