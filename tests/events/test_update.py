@@ -16,7 +16,7 @@ from segdex.errors import VersionError
 from segdex.events.fold import folded
 from segdex.events.renumber import renumbered, rows_of
 from segdex.events.store import Events
-from segdex.events.update import gathered, joined
+from segdex.events.update import chained, joined, picked
 from segdex.ingest.read import read
 from segdex.metrics.select import part
 from segdex.schema.load import load
@@ -144,7 +144,7 @@ def test_gathered(
 ) -> None:
     one, two = (each[: data.draw(st.integers(0, CUSTOMERS))] for each in (one, two))
     sides = [arranged(half, timed, unit) for half in halves]
-    found = gathered([(side, np.array(ids, np.int64)) for side, ids in zip(sides, (one, two), strict=True)])
+    found = chained([picked(side, np.array(ids, np.int64)) for side, ids in zip(sides, (one, two), strict=True)])
     expected = []
     for half, ids in zip(halves, (one, two), strict=True):
         whole = told(arranged(same_kind(half, [*halves[0], *halves[1]])[: len(half)], timed, unit))

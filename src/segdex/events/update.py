@@ -37,26 +37,27 @@ def rearranged(events: Events) -> Events:
     return arrange(loose(events, list(events.fields)), owners_of(events), events.customers)
 
 
-def gathered(parts: Sequence[tuple[Events, Ints]]) -> Events:
-    """The rows of some customers of several `Events` of one stream, of which there is at least one.
+def picked(events: Events, customers: Ints) -> Events:
+    """The rows of some customers, each at most once, these numbered in the order given."""
+    bare, rows = rows_of(events, customers)
+    fields = {name: lightened(column.take(rows)) for name, column in events.fields.items()}
+    marks = {name: lightened(column) for name, column in bare.marks.items()}
+    return dataclasses.replace(bare, fields=fields, marks=marks)
 
-    Args:
-        parts: for each the rows, and dense ids of customers. In the result these are numbered through: those of the
-            first part in the order given, then those of the second, and so on.
-    """
-    taken = [rows_of(events, ids) for events, ids in parts]
-    held = [bare for bare, _ in taken]
-    fields = {
-        name: [lightened(events.fields[name].take(rows)) for (events, _), (_, rows) in zip(parts, taken, strict=True)]
-        for name in parts[0][0].fields
-    }
-    marks = {name: [lightened(bare.marks[name]) for bare in held] for name in held[0].marks if _in_all(held, name)}
+
+def chained(parts: Sequence[Events]) -> Events:
+    """The rows of several `Events` of one stream, of which there is at least one; their customers one after another."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    fields = {name: [part.fields[name] for part in parts] for name in first.fields}
+    marks = {name: [part.marks[name] for part in parts] for name in first.marks if _in_all(parts, name)}
     made = Events(
-        offsets=_chained(bare.offsets for bare in held),
-        time=None if held[0].time is None else np.concatenate([bare.time for bare in held if bare.time is not None]),
+        offsets=_chained(part.offsets for part in parts),
+        time=None if first.time is None else np.concatenate([part.time for part in parts if part.time is not None]),
         fields={name: concatenated(columns) for name, columns in fields.items()},
-        units=None if held[0].units is None else _chained(bare.units for bare in held),
-        unit_offsets=None if held[0].units is None else _chained(bare.unit_offsets for bare in held),
+        units=None if first.units is None else _chained(part.units for part in parts),
+        unit_offsets=None if first.units is None else _chained(part.unit_offsets for part in parts),
         marks={name: concatenated(columns) for name, columns in marks.items()},
     )
     return rearranged(made) if any(map(mixed, [*fields.values(), *marks.values()])) else made

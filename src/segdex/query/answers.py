@@ -146,7 +146,7 @@ class Answers:
             return (self.base if self.version.delta is None else self.folded).members_of(plans.base)
         held = self.base.members_of(plans.base)
         now = self.plus.members_of(plans.plus)
-        return hot.from_words(put_in(held, now, self.version.delta.ids, self.version.count), self.version.count)
+        return hot.from_words(put_in(held, now, self.version.delta.owners, self.version.count), self.version.count)
 
     def ids(self, plans: Plans) -> Ids:
         """The dense ids that plans find, ascending."""
@@ -166,18 +166,18 @@ class Answers:
             return self.folded, one
         delta = self.version.delta
         if delta is not None and self.plus is not None:
-            slot = int(delta.slots_of(np.array([one], np.int64))[0])
-            if slot >= 0:
-                return self.plus, slot
+            row = delta.row_of(one)
+            if row >= 0:
+                return self.plus, row
         return self.base, one
 
     def holds(self, plans: Plans, one: int) -> bool:
         """Whether what plans find has the customer with dense id *one*."""
         delta = self.version.delta
         if delta is not None and plans.plus is not None:
-            slot = int(delta.slots_of(np.array([one], np.int64))[0])
-            if slot >= 0:
-                return plans.plus.program.contains(slot)
+            row = delta.row_of(one)
+            if row >= 0:
+                return plans.plus.program.contains(row)
         return plans.base.program.contains(one)
 
     def lookup(self, keys: Any) -> Ints:
@@ -193,7 +193,7 @@ class Answers:
         delta, base = self.version.delta, self.version.base
         if delta is None:
             return base.universe
-        bits = put_in(base.universe, delta.plus.universe, delta.ids, self.version.count)
+        bits = put_in(base.universe, delta.plus.universe, delta.owners, self.version.count)
         return hot.from_words(bits, self.version.count)
 
     @Once
@@ -213,7 +213,8 @@ class Answers:
 
 
 def put_in(held: Predicate, now: Predicate, ids: Ints, count: int) -> Words:
-    """The bits of *held*, of *count* ids, with those of *ids* replaced by the bits of *now*, one a slot."""
+    """The bits of *held*, of *count* ids, with those of *ids* replaced by the bits of *now*: of one that is there more
+    than once by the last."""
     bits = np.zeros(-(-count // CHUNK) * (CHUNK // 64), np.uint64)
     old = hot.to_words(held)
     bits[: len(old)] = old
