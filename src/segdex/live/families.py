@@ -56,9 +56,11 @@ class GrowingFamily:
             made = self._made
             if made is None or made.end != count:
                 kept = [] if made is None or made.end > count else [made]
-                parts = [*kept, *self.pieces(kept[0].end if kept else 0, count)]
+                parts = [*kept, *self.pieces(kept[0].end if kept else 0, count)] or [_cut(self._pieces[0], 0)]
                 made = Piece(0, count, _together(parts))
-                if self._made is None or self._made.end < count:
+                # The next ones are put behind it where a piece ends there.
+                ends = any(piece.end == count for piece in reversed(self._pieces))
+                if ends and (self._made is None or self._made.end < count):
                     self._made = made
         return made.family
 

@@ -58,6 +58,24 @@ class GrowingColumn:
 
     def __init__(self) -> None:
         self._form: _Form | None = None
+        self._later: list[tuple[int, Column]] = []
+        self._lock = ForkLock()
+
+    def add(self, at: int, column: Column) -> None:
+        """As `put`, but nothing is copied until somebody reads rows."""
+        if self._later and self._later[-1][0] >= at:
+            with self._lock:
+                self._later = [each for each in self._later if each[0] < at]
+        self._later.append((at, column))
+
+    def _settle(self) -> _Form:
+        if self._later:
+            with self._lock:
+                while self._later:
+                    self.put(*self._later[0])
+                    del self._later[0]
+        assert self._form is not None
+        return self._form
 
     def put(self, at: int, column: Column) -> bool:
         """Write the items of *column* from row *at* on. Whether identifiers that were integers are text from now on."""
@@ -76,13 +94,11 @@ class GrowingColumn:
 
     def column(self, count: int) -> Column:
         """The first *count* rows."""
-        assert self._form is not None
-        return self._form.column(count)
+        return self._settle().column(count)
 
     def take(self, rows: Ints) -> Column:
         """Some rows, in their order."""
-        assert self._form is not None
-        return self._form.take(rows)
+        return self._settle().take(rows)
 
 
 class _Form:

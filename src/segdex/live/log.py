@@ -58,9 +58,9 @@ class Log:
                 held.put(at, value, made.count)
             else:
                 assert isinstance(value, Column)
-                held.put(at, value)
+                held.add(at, value)
         for name, hidden in self._hidden.items():
-            hidden.put(at, made.hidden[name])
+            hidden.add(at, made.hidden[name])
         for name, events in made.events.items():
             self._events.setdefault(name, GrowingEvents(events)).put(at, events)
         for name, graves in made.graves.items():
