@@ -17,19 +17,20 @@ from segdex.values.dictionaries import lightened
 from segdex.values.fold import concatenated
 
 
-def joined(old: Events, new: Events, fields: Sequence[str]) -> Events:
-    """The rows of both, over the same customers, as `arrange` gives them when they are read together.
+def joined(parts: Sequence[tuple[Events, Ints]], customers: int, fields: Sequence[str]) -> Events:
+    """The rows of several `Events` of one stream as `arrange` gives them when they are read together.
 
     Args:
-        old: rows of a stream.
-        new: rows of the same stream; customer i of one is customer i of the other.
+        parts: rows, and for each of their customers which one of the result it is.
+        customers: how many there are in the result.
         fields: the fields in the order in which they are declared: ties are settled by them.
 
     Raises:
         VersionError: the rows were stored by a version that kept no units.
     """
-    rows = together([loose(old, fields), loose(new, fields)])
-    return arrange(rows, np.concatenate([owners_of(old), owners_of(new)]), old.customers)
+    rows = together([loose(events, fields) for events, _ in parts])
+    owners = [whose.astype(np.uint32)[owners_of(events)] for events, whose in parts]
+    return arrange(rows, np.concatenate(owners), customers)
 
 
 def rearranged(events: Events) -> Events:

@@ -144,11 +144,19 @@ def _at(base: Column, taken: Callable[[Ints], Column], places: Places) -> Column
 
 def rows_of(state: State, name: str, places: Places, graves: bool = False) -> Events:
     """The rows of a stream, or those that are no events; none for who is nowhere."""
+    parts = _parts(state, name, places, graves)
+    return events_in_order(
+        [events for events, _ in parts], np.concatenate([whose for _, whose in parts]), len(places.base)
+    )
+
+
+def _parts(state: State, name: str, places: Places, graves: bool = False) -> list[tuple[Events, Ints]]:
+    """Rows of the base and of the delta, and whose they are."""
     base, log = (state.base.graves if graves else state.base.events)[name], state.held.log
-    parts = [picked(base, places.base[places.of_base])]
+    parts = [(picked(base, places.base[places.of_base]), places.of_base)]
     if len(places.late):
-        parts.append((log.graves_of if graves else log.events_of)(name, places.rows))
-    return events_in_order(parts, np.concatenate([places.of_base, places.late]), len(places.base))
+        parts.append(((log.graves_of if graves else log.events_of)(name, places.rows), places.late))
+    return parts
 
 
 def _derived(state: State, batch: Batch, those: Touched) -> Fresh:
@@ -173,14 +181,17 @@ def _rows(state: State, batch: Batch, those: Touched) -> tuple[dict[str, Events]
     base, events, graves = state.base, {}, {}
     for name in base.events:
         fields = list(state.catalog.schema.streams[name].fields)
-        old = rows_of(state, name, those.places)
         if name in base.graves:
-            held = Kept(old, rows_of(state, name, those.places, graves=True))
+            held = Kept(rows_of(state, name, those.places), rows_of(state, name, those.places, graves=True))
             if name in batch.events:
                 held = decided(held, Kept(batch.events[name], batch.graves[name]), fields, _ranks(those))
             events[name], graves[name] = held
+        elif name in batch.events:
+            # The old rows are not put in the order of customers first: they are with the new ones.
+            parts = [*_parts(state, name, those.places), (batch.events[name], np.arange(len(those)))]
+            events[name] = joined(parts, len(those), fields)
         else:
-            events[name] = joined(old, batch.events[name], fields) if name in batch.events else old
+            events[name] = rows_of(state, name, those.places)
     return events, graves
 
 
