@@ -109,8 +109,11 @@ def given(metric: Metric) -> tuple[str, ...]:
 
 def form_of(metric: Metric) -> Form:
     """The form that *metric* is declared in: the one with the fewest needs unmet, the first of equals."""
+    forms = KINDS[metric.kind]
+    if len(forms) == 1:
+        return forms[0]
     have = given(metric)
-    return min(KINDS[metric.kind], key=lambda form: sum(need not in have for need in form.needs))
+    return min(forms, key=lambda form: sum(need not in have for need in form.needs))
 
 
 def metric_type(metric: Metric, metrics: Mapping[str, Metric], streams: Mapping[str, Fields]) -> ValueType:
