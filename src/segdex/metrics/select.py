@@ -400,7 +400,11 @@ def _select(metric: Metric, source: Source, joined: _Joined) -> Selected:
     zone, group = source.catalog.zone, joined.transactions
     if joined.events.time is not None:
         low, high = bounds(metric.window, source.as_of, zone)
-        group = Group(group.offsets, (group.time > low) & (group.time <= high) & group.inside, group.time)
+        inside = group.time > low
+        inside &= group.inside
+        if high < source.as_of:  # no kept row is after the clock
+            inside &= group.time <= high
+        group = Group(group.offsets, inside, group.time)
     selected = Selected(
         metric.stream, joined.events, joined.keep, joined.time, group,
         source.catalog.schema.streams[metric.stream].per_row, joined.own, joined.sums, source.as_of, zone,
@@ -418,7 +422,7 @@ def _having(selected: Selected, rule: nodes.Rule | str) -> Selected:
     assert not isinstance(rule, str)
     events, group = selected.events, selected.transactions
     names = {node.name for node in nodes.walk(rule) if isinstance(node, nodes.Name)}
-    sums = {name: dataclasses.replace(selected.column(name), data=selected.summed(name)) for name in names}
+    sums = {name: selected.column(name).with_data(selected.summed(name)) for name in names}
     items = _Fields(sums, events.transactions, selected.as_of, selected.zone)
     inside = group.inside & masks.mask(rule, items)
     return dataclasses.replace(selected, transactions=dataclasses.replace(group, inside=inside))
