@@ -96,12 +96,12 @@ def dictionary_of(labels: tuple[str, ...]) -> pa.LargeStringArray:
 def _codes(data: Data, edges: PhysicalEdges) -> Codes:
     """How many edges are at or below each value; -1 where it is missing."""
     if data.dtype == np.float64:
-        codes = np.searchsorted(np.array(edges, np.float64), data, "right").astype(np.int32)
+        codes = np.array(edges, np.float64).searchsorted(data, "right").astype(np.int32)
         codes[np.isnan(data)] = -1
         return codes
     # No value reaches an edge above the range of integers; every known value reaches one below it.
     reachable = [max(int(edge), MISSING) for edge in edges if edge <= _HIGHEST]
-    codes = np.searchsorted(np.array(reachable, np.int64), data, "right").astype(np.int32)
+    codes = np.array(reachable, np.int64).searchsorted(data, "right").astype(np.int32)
     codes[data == MISSING] = -1
     return codes
 

@@ -236,6 +236,9 @@ def leaf_mask(rule: nodes.Rule, generation: Generation, customers: Customers) ->
 
 def _from_pairs(rule: nodes.Rule, generation: Generation, customers: Customers) -> Mask | None:
     """A comparison of one value of a family with constants: the pairs decide, and once for all those without one."""
+    match rule:
+        case nodes.Compare(_, nodes.Name(), nodes.Number() | nodes.Text()):
+            return None  # most rules are such, and need not be walked
     match references(rule):
         case [nodes.Item(_, key) as item]:
             family = customers.family(item)

@@ -113,7 +113,10 @@ def _is_given(metric: Metric, key: str) -> bool:
 
 def form_of(metric: Metric) -> Form:
     """The form that *metric* is declared in: the one with the fewest needs unmet, the first of equals."""
-    return min(KINDS[metric.kind], key=lambda form: sum(not _is_given(metric, need) for need in form.needs))
+    forms = KINDS[metric.kind]
+    if len(forms) == 1:
+        return forms[0]
+    return min(forms, key=lambda form: sum(not _is_given(metric, need) for need in form.needs))
 
 
 def metric_type(metric: Metric, metrics: Mapping[str, Metric], streams: Mapping[str, Fields]) -> ValueType:
