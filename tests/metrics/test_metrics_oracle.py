@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
 import random
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segdex.metrics import select
+from segdex.metrics.source import Source
 from segdex.rules.windows import Last
 from tests.metrics.worlds import (
     AS_OF,
@@ -32,8 +34,8 @@ from tests.oracle import metrics as oracle
 pytestmark = pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
 
 
-def check(name: str, world: World, seed: int = 0) -> None:
-    found = answers(name, source(world, random.Random(seed)))
+def check(name: str, world: World, seed: int = 0, made: Source | None = None) -> None:
+    found = answers(name, made or source(world, random.Random(seed)))
     expected = {
         (customer, category): oracle.value(METRICS[name], customer, world, category) for customer, category in found
     }
@@ -46,6 +48,15 @@ def check(name: str, world: World, seed: int = 0) -> None:
 def test_any_metric_over_any_small_world(world: World, names: list[str], seed: int) -> None:
     for name in names:
         check(name, world, seed)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(worlds(), st.randoms(use_true_random=False))
+def test_metrics_that_share_what_they_have_in_common(world: World, generator: random.Random) -> None:
+    made = dataclasses.replace(source(world, generator), common={})
+    for name in generator.sample(sorted(METRICS), 40):
+        check(name, world, made=made)
+    assert made.common
 
 
 ABOUT_TIME = sorted(

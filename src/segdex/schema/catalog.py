@@ -68,7 +68,11 @@ class Catalog:
 
     def metric_type(self, metric: Metric) -> ValueType:
         """The type of a metric that was declared here or came from `segdex.schema.calls.metric_of`."""
-        return kinds.metric_type(metric, self.schema.metrics, {name: self.measured(name) for name in self.fields})
+        return kinds.metric_type(metric, self.schema.metrics, self._measured)
+
+    @Once
+    def _measured(self) -> dict[str, Mapping[str, ValueType]]:
+        return {name: self.measured(name) for name in self.fields}
 
     def measured(self, stream: str) -> Mapping[str, ValueType]:
         """What a metric over *stream* may be about: its fields, and of sessions how long they are."""

@@ -23,6 +23,8 @@ def categories_of(metric: Metric, metrics: Mapping[str, Metric]) -> tuple[By, ..
         metric: any metric; those that a formula uses may be unknown, or use each other in a circle.
         metrics: those that a formula refers to, by name.
     """
+    if metric.formula is None:
+        return tuple(dict.fromkeys(_own(metric)))
     found: dict[By, None] = {}
     seen: set[str] = set()
     left = [metric]

@@ -104,13 +104,19 @@ def keys_of(kind: str) -> tuple[str, ...]:
 
 def given(metric: Metric) -> tuple[str, ...]:
     """The keys of *metric* that differ from their defaults, without ``kind``."""
-    return tuple(key for key, value in _DEFAULTS.items() if getattr(metric, _ATTRIBUTES[key]) != value)
+    return tuple(key for key in _DEFAULTS if _is_given(metric, key))
+
+
+def _is_given(metric: Metric, key: str) -> bool:
+    return bool(getattr(metric, _ATTRIBUTES[key]) != _DEFAULTS[key])
 
 
 def form_of(metric: Metric) -> Form:
     """The form that *metric* is declared in: the one with the fewest needs unmet, the first of equals."""
-    have = given(metric)
-    return min(KINDS[metric.kind], key=lambda form: sum(need not in have for need in form.needs))
+    forms = KINDS[metric.kind]
+    if len(forms) == 1:
+        return forms[0]
+    return min(forms, key=lambda form: sum(not _is_given(metric, need) for need in form.needs))
 
 
 def metric_type(metric: Metric, metrics: Mapping[str, Metric], streams: Mapping[str, Fields]) -> ValueType:
