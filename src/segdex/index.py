@@ -18,7 +18,7 @@ from segdex.errors import ArgumentError, LockedError
 from segdex.forks import ForkLock
 from segdex.generation import Generation, alone
 from segdex.query.answers import Answers
-from segdex.query.prepared import Query
+from segdex.query.prepared import Query, make_ready
 from segdex.schema import model
 from segdex.schema.load import load
 from segdex.store import generations, journal
@@ -535,6 +535,7 @@ class Index(Asking):
             changer.replay(found, str(folder))
             answers = changer.state.answers
         news = answers is not self._answers
+        make_ready(self, self._answers, answers)
         # In one step: a child may be forked between any two, and would read records again, or not at all.
         vars(self).update(_answers=answers, _opened=opened, _position=position, _changer=changer)
         if news:
@@ -553,8 +554,11 @@ class Index(Asking):
         self._put(state.answers)
 
     def _put(self, answers: Answers) -> None:
-        """Put a version in place, in one step."""
-        self._answers = answers
+        """Put a version in place, in one step, with the rules that are asked made ready for it."""
+        try:
+            make_ready(self, self._answers, answers)
+        finally:  # whoever is interrupted here has changed the index
+            self._answers = answers
         # Rules hold plans of their version: those that nobody asks any more go with the version after the next.
         self._earlier_texts, self._texts = self._texts, texts_kept()
 

@@ -30,6 +30,7 @@ from segdex.live.holders import naming, with_holders
 from segdex.live.rows import Rows, Run, delta_of, kept_sets, keys_of
 from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_in
 from segdex.query.scan import Scan
+from segdex.query.tally import Changed
 from segdex.rules import nodes
 from segdex.values.column import Column, Ints, Mask
 from segdex.values.fold import gather
@@ -199,7 +200,8 @@ def placed(state: State, those: Touched, fresh: Fresh, before: Mapping[str, Mask
     ids = np.concatenate([rows.ids, np.zeros(count - len(rows.ids), np.int64)])
     ids[those.slots] = those.ids
     run = Run(those.slots, made.values, made.events, made.hidden, made.graves)
-    return with_rows(state, rows.with_run(run, ids, minus, plus, kept), those.keys), moves
+    changed = Changed(those.slots, those.ids, scan)
+    return with_rows(state, rows.with_run(run, ids, minus, plus, kept), those.keys, changed), moves
 
 
 def take_from(base: Generation, bits: Bits, kept: frozenset[str], ids: Ints, slots: Ints) -> None:
@@ -212,12 +214,12 @@ def take_from(base: Generation, bits: Bits, kept: frozenset[str], ids: Ints, slo
     bits.pick(UNIVERSE, base.universe, ids, slots)
 
 
-def with_rows(state: State, rows: Rows, keys: AnyKeys) -> State:
-    """The state of the next generation, in which *rows* have changed."""
+def with_rows(state: State, rows: Rows, keys: AnyKeys, changed: Changed) -> State:
+    """The state of the next generation, in which *rows* have changed, *changed* just now."""
     version = state.version
     delta = delta_of(rows, version.base, lambda: keys)
     made = Version(version.base, version.number + 1, lambda: keys, delta)
-    return state.next(made, rows)
+    return state.next(made, rows, changed)
 
 
 def was(state: State, segment: str, those: Touched) -> Mask:
