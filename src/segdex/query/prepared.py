@@ -22,7 +22,8 @@ from segdex.schema.catalog import Catalog
 MOST_READY = 256
 """So many queries are made ready for a version before it is put in place."""
 READY_SECONDS = 0.02
-"""So long they may take, about: others find out by themselves when they are asked."""
+"""So long they may take, about, or `READY_PART` of the time that the change took: others are left to whoever asks."""
+READY_PART = 0.25
 
 Suppression: TypeAlias = bool | Sequence[str]
 
@@ -189,14 +190,21 @@ def _not_ready(_address: int, _first: int, _last: int) -> int:
 _NOT_READY: _Ready = (None, None, _not_ready, 0, 0, 0)
 
 
-def make_ready(index: Holder, before: Answers | None, answers: Answers) -> None:
+def make_ready(index: Holder, before: Answers | None, answers: Answers, begun: float) -> None:
     """Make the queries of *index* that were asked of *before* ready for *answers*, as many as a short time allows.
 
     A query that cannot be answered there any more is left to whoever asks it: the version is put in place anyhow.
+
+    Args:
+        index: who puts *answers* in the place of *before*.
+        before: what answers now.
+        answers: what will.
+        begun: when the change began, by `time.monotonic`.
     """
     if before is None or before is answers:
         return
-    until = time.monotonic() + READY_SECONDS
+    now = time.monotonic()
+    until = now + max(READY_SECONDS, READY_PART * (now - begun))
     for reference in list(before.asked):
         query, left = reference(), until - time.monotonic()
         if left <= 0:
