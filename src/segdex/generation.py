@@ -172,9 +172,13 @@ class Delta:
     minus: Generation
     plus: Generation
 
+    def slot_of(self, one: int) -> int:
+        """The slot of the customer with dense id *one*, -1 where there is none."""
+        return int(self.slots.of(np.array([one], np.int64))[0])
+
     def row_of(self, one: int) -> int:
-        """The row of the customer with dense id *one*, -1 where there is none."""
-        slot = int(self.slots.of(np.array([one], np.int64))[0])
+        """As `slot_of`, the row in *plus*."""
+        slot = self.slot_of(one)
         return int(self.latest[slot]) if slot >= 0 else -1
 
 

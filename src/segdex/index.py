@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import datetime as dt
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from segdex.errors import ArgumentError, LockedError
 from segdex.forks import ForkLock
 from segdex.generation import Generation, alone
 from segdex.query.answers import Answers
-from segdex.query.prepared import Query
+from segdex.query.prepared import Query, make_ready
 from segdex.schema import model
 from segdex.schema.load import load
 from segdex.store import generations, journal
@@ -166,6 +167,7 @@ class Index(Asking):
         self._position: journal.Position | None = None  # how far a reader has read the journal
         self._changer: Changer | None = None
         self._changing = ForkLock()  # who holds it puts the next version in place
+        self._begun = time.monotonic()  # when a change began last
         self.report = report
         """What reading the tables found; None for an index that was opened."""
 
@@ -474,7 +476,7 @@ class Index(Asking):
 
     def _known(self) -> Changer:
         """What is known of the changes of this index."""
-        answers = self._running()
+        answers, self._begun = self._running(), time.monotonic()
         if self._changer is None:
             from segdex.live.changer import Changer
 
@@ -521,6 +523,7 @@ class Index(Asking):
             raise
 
     def _follow(self, folder: Path) -> bool:
+        self._begun = time.monotonic()
         answers, opened, position, changer = self._running(), self._opened, self._position, self._changer
         assert opened.identity is not None
         if pointer(folder, SYSTEM).generation != opened.identity.generation:
@@ -535,6 +538,7 @@ class Index(Asking):
             changer.replay(found, str(folder))
             answers = changer.state.answers
         news = answers is not self._answers
+        make_ready(self, self._answers, answers, self._begun)
         # In one step: a child may be forked between any two, and would read records again, or not at all.
         vars(self).update(_answers=answers, _opened=opened, _position=position, _changer=changer)
         if news:
@@ -553,8 +557,11 @@ class Index(Asking):
         self._put(state.answers)
 
     def _put(self, answers: Answers) -> None:
-        """Put a version in place, in one step."""
-        self._answers = answers
+        """Put a version in place, in one step, with the rules that are asked made ready for it."""
+        try:
+            make_ready(self, self._answers, answers, self._begun)
+        finally:  # whoever is interrupted here has changed the index
+            self._answers = answers
         # Rules hold plans of their version: those that nobody asks any more go with the version after the next.
         self._earlier_texts, self._texts = self._texts, texts_kept()
 

@@ -117,10 +117,15 @@ def from_words(bits: Words, count: int) -> Predicate:
 
 def from_mask(mask: npt.NDArray[np.bool_]) -> Predicate:
     """The ids where *mask* is true."""
+    return from_words(mask_words(mask), len(mask))
+
+
+def mask_words(mask: npt.NDArray[np.bool_]) -> Words:
+    """A mask as one bit an id, in as many words as that takes."""
     octets = np.packbits(mask, bitorder="little")
     padded = np.zeros(-(-len(octets) // 8) * 8, np.uint8)
     padded[: len(octets)] = octets
-    return from_words(padded.view(np.uint64), len(mask))
+    return padded.view(np.uint64)
 
 
 def from_ids(ids: npt.NDArray[Any], count: int) -> Predicate:

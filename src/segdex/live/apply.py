@@ -30,6 +30,7 @@ from segdex.live.log import UNIVERSE
 from segdex.live.rows import Rows, delta_of, keys_of
 from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_in
 from segdex.query.scan import Scan
+from segdex.query.tally import Changed
 from segdex.rules import nodes
 from segdex.values.column import Column, Ints, Mask
 from segdex.values.fold import gather
@@ -235,15 +236,17 @@ def placed(state: State, those: Touched, fresh: Fresh, before: Mapping[str, Mask
         members = scan.members(binder.bind_checked(nodes.Segment(segment)))
         sets[place_of(segment)] = members
         moves[segment] = moved(before[segment], members, those.ids)
-    return with_rows(state, state.held.with_rows(those.ids, those.slots, made, sets), those.keys), moves
+    changed = Changed(those.slots, those.ids, scan)
+    rows = state.held.with_rows(those.ids, those.slots, made, sets)
+    return with_rows(state, rows, those.keys, changed), moves
 
 
-def with_rows(state: State, rows: Rows, keys: AnyKeys) -> State:
-    """The state of the next generation, in which *rows* have changed."""
+def with_rows(state: State, rows: Rows, keys: AnyKeys, changed: Changed) -> State:
+    """The state of the next generation, in which *rows* have changed, *changed* just now."""
     version = state.version
     delta = delta_of(rows, lambda: keys)
     made = Version(version.base, version.number + 1, lambda: keys, delta)
-    return state.next(made, rows)
+    return state.next(made, rows, changed)
 
 
 def was(state: State, segment: str, those: Touched) -> Mask:

@@ -16,6 +16,7 @@ from segdex.live.erased import Erased
 from segdex.live.gathering import lazily
 from segdex.live.rows import TRACKED, Rows, begun
 from segdex.query.answers import Answers
+from segdex.query.tally import Changed
 from segdex.rules import nodes
 from segdex.schema.catalog import Catalog
 from segdex.values.column import Ints
@@ -85,9 +86,15 @@ class State:
         """The checked schema."""
         return self.answers.version.catalog
 
-    def next(self, version: Version, rows: Rows | None) -> State:
-        """The state of a later version; what is known of the same base is used again."""
-        answers = self.answers.next(version)
+    def next(self, version: Version, rows: Rows | None, changed: Changed | None = None) -> State:
+        """The state of a later version; what is known of the same base is used again.
+
+        Args:
+            version: the version.
+            rows: what its delta is made of.
+            changed: the rows that it has over this one.
+        """
+        answers = self.answers.next(version, changed)
         tracked = self.tracked if version.base is self.base else tracked_by(answers)
         ids = (
             self.by_ids if version.base.events is self.base.events else by_ids(version.base.events, version.base.graves)

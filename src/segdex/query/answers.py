@@ -1,9 +1,9 @@
 """One version of the index as what rules are asked of: the base, and the rows of those who have changed since.
 
 A rule says the same of a customer wherever the row stands, so what it counts adds up: over the base, less the rows
-that the base has of those who have changed, plus their rows of now. Where it matters who is who, members of the base
-are replaced, in one pass, by what the rows of now say. What is told of values is told of *folded* columns: those of the
-base with the changed rows put in, each made when it is first asked for.
+that the base has of those who have changed, plus their rows of now; see `segdex.query.tally`. Where it matters who is
+who, members of the base are replaced, in one pass, by what the rows of now say. What is told of values is told of
+*folded* columns: those of the base with the changed rows put in, each made when it is first asked for.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -20,10 +21,11 @@ from segdex.bitmap.predicate import CHUNK, Ids, Predicate, Words
 from segdex.forks import Once
 from segdex.generation import Generation, Version
 from segdex.query.among import asks_for_all
-from segdex.query.beyond import matters
+from segdex.query.beyond import asks_any, matters
 from segdex.query.bind import Binder, Bound
 from segdex.query.estimate import Estimate
 from segdex.query.execute import Executor, Plan
+from segdex.query.tally import Changed, Tally, Trail, tally_of_nobody
 from segdex.rules import nodes
 from segdex.values.column import Ints
 
@@ -37,23 +39,22 @@ class Plans:
 
     Attributes:
         base: over the base.
-        minus, plus: over the rows of those who have changed; None where nobody has.
+        tally: whom of those who have changed it holds for; None where *base* is over all customers together.
+        apart: whether it is known that what the rule says of a customer depends on nobody else, whoever comes.
     """
 
     base: Plan
-    minus: Plan | None = None
-    plus: Plan | None = None
+    tally: Tally | None = None
+    apart: bool = False
 
     def count(self) -> int:
         """How many customers the rule holds for."""
         return self.base.count() + self.changed
 
-    @Once
+    @property
     def changed(self) -> int:
-        """How many more it holds for than it does for the base; counted once."""
-        if self.minus is None or self.plus is None:
-            return 0
-        return self.plus.count() - self.minus.count()
+        """How many more it holds for than it does for the base."""
+        return 0 if self.tally is None else self.tally.now - self.tally.was
 
 
 class Answers:
@@ -63,14 +64,27 @@ class Answers:
         version: what is asked.
         memory_limit: bytes of computed sets and inline calls to keep; None: the default.
         before: the answers of an earlier version: what is known of the same base is used again.
+        changed: the rows that the version has over *before*; None: there are others, or that is not known.
+
+    Attributes:
+        trail: the latest steps to the changed of this version.
+        asked: the queries that were asked of this version, each once or more.
     """
 
-    def __init__(self, version: Version, memory_limit: int | None = None, before: Answers | None = None) -> None:
+    def __init__(
+        self,
+        version: Version,
+        memory_limit: int | None = None,
+        before: Answers | None = None,
+        changed: Changed | None = None,
+    ) -> None:
         self.version = version
         self._memory_limit = memory_limit
         same = before is not None and before.base.generation is version.base
         self.base: Executor = before.base if same and before is not None else Executor(version.base, memory_limit)
         self.binder: Binder = self.base.binder
+        self.trail = before._trail_to(version, changed) if same and before is not None else Trail()
+        self.asked: list[ref[Any]] = []
         delta = version.delta
         self.minus: Executor | None = None if delta is None else self._executor(delta.minus)
         self.plus: Executor | None = None if delta is None else self._executor(delta.plus)
@@ -78,9 +92,16 @@ class Answers:
             if each is not None:
                 each.customers.elsewhere = self.categories
 
-    def next(self, version: Version) -> Answers:
-        """The answers of a later version."""
-        return Answers(version, self._memory_limit, self)
+    def next(self, version: Version, changed: Changed | None = None) -> Answers:
+        """The answers of a later version, which has the rows *changed* over this one, if that is told."""
+        return Answers(version, self._memory_limit, self, changed)
+
+    def _trail_to(self, version: Version, changed: Changed | None) -> Trail:
+        """The trail of a version of the same base."""
+        held = self.version.delta
+        if version.delta is held:
+            return self.trail
+        return Trail() if changed is None else self.trail.next(changed, len(held.ids) if held else 0, version.base)
 
     def _executor(self, rows: Generation) -> Executor:
         return Executor(rows, DELTA_BYTES, self.binder)
@@ -107,20 +128,46 @@ class Answers:
         """Whether a rule must be asked of all customers together: what it says of one depends on others."""
         return self.plus is not None and (asks_for_all(bound, self.version.catalog) or self.differs(bound))
 
-    def plan(self, bound: Bound, base: Plan | None = None) -> Plans:
+    def plan(self, bound: Bound, before: Plans | None = None) -> Plans:
         """Plan a bound rule; one that says of a customer what depends on others is planned over all of them together.
 
         Args:
             bound: the rule.
-            base: its plan over the base, where that was made for an earlier version.
+            before: how it was answered over another version.
         """
+        followed = None if before is None else self._followed(bound, before)
+        if followed is not None:
+            return followed
         if self.is_whole(bound):
             return Plans(self.folded.plan(bound))
-        if base is None or not self.base.made(base):
-            base = self.base.plan(bound)
-        if self.minus is None or self.plus is None:
-            return Plans(base)
-        return Plans(base, self.minus.plan(bound), self.plus.plan(bound))
+        known = before is not None and self.base.made(before.base)
+        base = before.base if known and before is not None else self.base.plan(bound)
+        return Plans(base, self._tally(bound))
+
+    def _followed(self, bound: Bound, before: Plans) -> Plans | None:
+        """*before* with the rows that are new since; None where not these alone make the difference."""
+        tally = before.tally
+        steps = None if tally is None else self.trail.since(tally.mark)
+        if tally is None or steps is None:
+            return None
+        if not steps:
+            return before
+        if not (before.apart or not (asks_any(bound) or asks_for_all(bound, self.version.catalog))):
+            return None
+        for step in steps:
+            tally = tally.after(step, bound, before.base, self.generation)
+        return Plans(before.base, tally, apart=True)
+
+    def _tally(self, bound: Bound) -> Tally:
+        """Whom of the changed *bound* holds for, from the rows of them all."""
+        delta = self.version.delta
+        if self.minus is None or self.plus is None or delta is None:
+            return tally_of_nobody(self.trail.mark)
+        words = hot.to_words(self.plus.members(bound))
+        if self.plus.generation.count > len(delta.ids):  # some have changed more than once
+            latest, bit = delta.latest, np.uint64(1)
+            words = hot.mask_words(words[latest >> 6] >> (latest & 63).astype(np.uint64) & bit != 0)
+        return Tally(self.trail.mark, self.minus.count(bound), int(np.bitwise_count(words).sum()), words)
 
     def settled(self, plans: Plans) -> Plans:
         """The plans with sets in the place of ranges, see `Executor.settled`."""
@@ -142,11 +189,11 @@ class Answers:
 
     def members_of(self, plans: Plans) -> Predicate:
         """The customers that plans find, by dense id."""
-        if self.version.delta is None or self.plus is None or plans.plus is None:
-            return (self.base if self.version.delta is None else self.folded).members_of(plans.base)
-        held = self.base.members_of(plans.base)
-        now = self.plus.members_of(plans.plus)
-        return hot.from_words(put_in(held, now, self.version.delta.owners, self.version.count), self.version.count)
+        delta = self.version.delta
+        if delta is None or plans.tally is None:
+            return (self.base if delta is None else self.folded).members_of(plans.base)
+        held, now = self.base.members_of(plans.base), hot.from_words(plans.tally.words, len(delta.ids))
+        return hot.from_words(put_in(held, now, delta.ids, self.version.count), self.version.count)
 
     def ids(self, plans: Plans) -> Ids:
         """The dense ids that plans find, ascending."""
@@ -154,7 +201,7 @@ class Answers:
 
     def estimate(self, plans: Plans) -> Estimate:
         """How many customers plans find, about; of those who have changed they are counted."""
-        if plans.minus is None or plans.plus is None:
+        if self.version.delta is None or plans.tally is None:
             return (self.base if self.version.delta is None else self.folded).estimate(plans.base)
         found = self.base.estimate(plans.base)
         low, value, high = (max(each + plans.changed, 0) for each in (found.low, found.value, found.high))
@@ -174,10 +221,10 @@ class Answers:
     def holds(self, plans: Plans, one: int) -> bool:
         """Whether what plans find has the customer with dense id *one*."""
         delta = self.version.delta
-        if delta is not None and plans.plus is not None:
-            row = delta.row_of(one)
-            if row >= 0:
-                return plans.plus.program.contains(row)
+        if delta is not None and plans.tally is not None:
+            slot = delta.slot_of(one)
+            if slot >= 0:
+                return plans.tally.has(slot)
         return plans.base.program.contains(one)
 
     def lookup(self, keys: Any) -> Ints:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
+from weakref import ref
 
 from segdex.bitmap import kernels_evaluate, roaring
 from segdex.bitmap.program import Program
 from segdex.bitmap.roaring import BitMap
+from segdex.deadlines import within
 from segdex.query.answers import Answers, Plans
 from segdex.query.bind import All, Bound, Without
+from segdex.query.execute import Plan
 from segdex.query.workers import SPLIT_BYTES, Workers
 from segdex.rules.nodes import Rule
 from segdex.schema.catalog import Catalog
+
+MOST_READY = 256
+"""So many queries are made ready for a version before it is put in place."""
+READY_SECONDS = 0.02
+"""So long they may take, about, or `READY_PART` of the time that the change took: others are left to whoever asks."""
+READY_PART = 0.25
 
 Suppression: TypeAlias = bool | Sequence[str]
 
@@ -35,7 +46,9 @@ class Holder(Protocol):
 class Query:
     """A rule, parsed and bound to an index; made by `Index.prepare`. Safe to use from many threads."""
 
-    __slots__ = ("_bound", "_counted", "_index", "_planned", "_ready", "_suppressed", "rule")
+    __slots__ = (
+        "__weakref__", "_asked", "_bound", "_counted", "_index", "_planned", "_ready", "_staged", "_suppressed", "rule",
+    )  # fmt: skip
 
     def __init__(self, index: Holder, rule: Rule, bound: Bound, catalog: Catalog) -> None:
         self._index = index
@@ -44,8 +57,10 @@ class Query:
         # Each is replaced as a whole, so that a thread sees a plan with the executor that it belongs to.
         self._planned: tuple[Answers | None, Plans | None] = (None, None)
         self._suppressed: tuple[Suppression, Answers, Plans] | None = None
-        self._ready: _Ready = (None, None, _not_ready, 0, 0, 0)
-        self._counted: Plans | None = None
+        self._ready: _Ready = _NOT_READY
+        self._staged: tuple[Answers | None, Plans | None, _Ready | None] = (None, None, None)
+        self._counted: Plan | None = None
+        self._asked: Answers | None = None
 
     def count(self, *, suppression: Suppression = False) -> int:
         """How many customers the rule holds for, exactly."""
@@ -61,22 +76,51 @@ class Query:
     def _first_counts(self) -> int:
         """Count by the plan; a rule that is asked again has its ranges made sets, and is ready for the kernel."""
         answers = self._index._running()  # one version for all that follows, whoever asks for others meanwhile
+        if self._asked is not answers:
+            self._asked = answers
+            if len(answers.asked) < MOST_READY:
+                answers.asked.append(ref(self))
+        staged_for, staged, ready = self._staged
+        if staged_for is answers and ready is not None:
+            self._planned, self._ready = (answers, staged), ready
+            _, _program, count, address, chunks, outside = ready
+            return count(address, 0, chunks) - outside
         plans = self.plan(answers=answers)
-        if plans.base.told is None and self._counted is not plans and plans.base.has_ranges:
-            self._counted = plans
+        if plans.base.told is None and self._counted is not plans.base and plans.base.has_ranges:
+            self._counted = plans.base
             return plans.count()
         plans = answers.settled(plans)
         self._planned = answers, plans
+        ready = self._ready_by(answers, plans)
+        if ready is not None:
+            self._ready = ready
+            return plans.count()
+        assert self._index._workers is not None
+        return self._index._workers.count(plans.base.program) + plans.changed
+
+    def _ready_by(self, answers: Answers, plans: Plans) -> _Ready | None:
+        """What counts *plans*, those of *answers*; None where several threads do."""
         plan, changed, workers = plans.base, plans.changed, self._index._workers
         if plan.told is not None:
-            self._ready = answers, None, _told, plan.told + changed, 0, 0
-        elif workers is not None and plan.program.payload_bytes >= SPLIT_BYTES:
-            return workers.count(plan.program) + changed
-        else:
-            program = plan.program  # read once: two threads may both have made one
-            address, chunks, outside = program.place
-            self._ready = answers, program, kernels_evaluate.count.compile(), address, chunks, outside - changed
-        return plans.count()
+            return answers, None, _told, plan.told + changed, 0, 0
+        if workers is not None and plan.program.payload_bytes >= SPLIT_BYTES:
+            return None
+        program = plan.program  # read once: two threads may both have made one
+        address, chunks, outside = program.place
+        return answers, program, kernels_evaluate.count.compile(), address, chunks, outside - changed
+
+    def make_ready(self, index: Holder, answers: Answers) -> None:
+        """Plan for *answers*, which *index* is about to put in place: whoever counts then finds all done.
+
+        What is ready for the version that answers now stays so. Of another holder's query nothing is done.
+
+        Raises:
+            SegdexError: the rule cannot be answered there.
+        """
+        if self._index is not index:
+            return
+        plans = answers.settled(answers.plan(self.bound_by(answers), self._planned[1]))
+        self._staged = answers, plans, self._ready_by(answers, plans)
 
     def bitmap(self, *, suppression: Suppression = False) -> BitMap:
         """The dense ids of the customers that the rule holds for; the caller's own set."""
@@ -111,18 +155,19 @@ class Query:
         if suppression is False:
             planned_by, plan = self._planned
             if plan is None or planned_by is not answers:
-                bound = self.bound_by(answers)
-                # Of the same base the same plan holds, and what was made for it.
-                same = plan is not None and planned_by is not None and planned_by.base is answers.base
-                plan = answers.plan(bound, plan.base if same and plan is not None else None)
+                staged_for, staged, _ = self._staged
+                if staged is None or staged_for is not answers:
+                    staged = answers.plan(self.bound_by(answers), plan)
+                plan = staged
                 self._planned = answers, plan
             return plan
+        kept = suppression if isinstance(suppression, bool) else tuple(suppression)
         held = self._suppressed
-        if held is not None and held[0] == suppression and held[1] is answers:
+        if held is not None and held[0] == kept and held[1] is answers:
             return held[2]
         left_out, bound = self._index._suppressing(suppression, answers), self.bound_by(answers)
-        plan = answers.plan(bound if left_out is None else All((bound, Without(left_out))))
-        kept = suppression if isinstance(suppression, bool) else tuple(suppression)
+        before = held[2] if held is not None and held[0] == kept else None
+        plan = answers.plan(bound if left_out is None else All((bound, Without(left_out))), before)
         self._suppressed = kept, answers, plan
         return plan
 
@@ -140,3 +185,30 @@ def _told(count: int, _first: int, _last: int) -> int:
 
 def _not_ready(_address: int, _first: int, _last: int) -> int:
     raise AssertionError("the query is not planned")
+
+
+_NOT_READY: _Ready = (None, None, _not_ready, 0, 0, 0)
+
+
+def make_ready(index: Holder, before: Answers | None, answers: Answers, begun: float) -> None:
+    """Make the queries of *index* that were asked of *before* ready for *answers*, as many as a short time allows.
+
+    A query that cannot be answered there any more is left to whoever asks it: the version is put in place anyhow.
+
+    Args:
+        index: who puts *answers* in the place of *before*.
+        before: what answers now.
+        answers: what will.
+        begun: when the change began, by `time.monotonic`.
+    """
+    if before is None or before is answers:
+        return
+    now = time.monotonic()
+    until = now + max(READY_SECONDS, READY_PART * (now - begun))
+    for reference in list(before.asked):
+        query, left = reference(), until - time.monotonic()
+        if left <= 0:
+            return
+        if query is not None:
+            with contextlib.suppress(Exception), within(left):
+                query.make_ready(index, answers)
