@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
-from segdex.schema.families import By, categories_of
+from segdex.schema.families import By, Families, categories_of
 from segdex.schema.model import Metric, MetricKind
 from segdex.schema.types import Kind, ValueType
 
@@ -119,21 +119,21 @@ def form_of(metric: Metric) -> Form:
     return min(forms, key=lambda form: sum(not _is_given(metric, need) for need in form.needs))
 
 
-def metric_type(metric: Metric, metrics: Mapping[str, Metric], streams: Mapping[str, Fields]) -> ValueType:
+def metric_type(metric: Metric, families: Families, streams: Mapping[str, Fields]) -> ValueType:
     """The type of the metric's value.
 
     Args:
         metric: one that was checked.
-        metrics: all that are declared, checked or not.
+        families: those of all metrics that are declared, checked or not.
         streams: the fields of every stream.
     """
     if metric.kind == "top":
         fields: tuple[By, ...] = (By(metric.stream or "", metric.by or ""),)
         if metric.metric is not None:
-            fields = categories_of(metrics[metric.metric], metrics)
+            fields = families[metric.metric]
         return msgspec.structs.replace(_category_type(fields, streams), role="metric")
     gives = form_of(metric).gives
-    family = bool(categories_of(metric, metrics))
+    family = bool(categories_of(metric, families))
     if gives != "same":
         return ValueType(gives, family=family, role="metric")
     assert metric.stream is not None
