@@ -20,6 +20,7 @@ from segdex.ingest.keys import AnyKeys
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band, dictionary_of
 from segdex.metrics.compute import Source, compute_fitted
+from segdex.metrics.select import spread
 from segdex.order import chosen, customers_first, moved, places_by
 from segdex.query.among import fits
 from segdex.query.bind import Binder, Bound
@@ -39,6 +40,8 @@ RANKED = ("integer", "number", "date", "time")
 """The kinds whose values are compared by size."""
 Fitted = Mapping[str, tuple[int | float, ...]]
 """What was fitted to data, see `Generation`."""
+FEW = 1 << 14
+"""Metrics of so few customers are computed one after another: to hand them to threads takes longer."""
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many parts are done, and how many there are."""
 
@@ -250,8 +253,9 @@ def derive_few(
     _expect_fitted(catalog, binder)
     made = Derivation(begun, given, binder)  # type: ignore[arg-type]
     made.executor.customers.elsewhere = elsewhere
+    done = made.compute_apart() if len(inside) > FEW else set()
     for name in catalog.order:
-        if name not in catalog.schema.segments:
+        if name not in catalog.schema.segments and name not in done:
             made.compute(name)
     assert made.scan is not None
     return made.generation, made.scan
@@ -323,7 +327,7 @@ class Derivation:
         """The values of *name*; those of everything that it uses are there."""
         schema = self.generation.catalog.schema
         if name in schema.metrics:
-            self._compute_metric(name, schema.metrics[name])
+            self._hold(name, *self._computed(name, schema.metrics[name]))
         elif name in schema.bands:
             # Edges that were fitted to the data stay until the next build.
             kept = self.fitted.get(name) if schema.bands[name].edges is None else None
@@ -337,12 +341,23 @@ class Derivation:
         source = self.executor.customers.source()
         return source if self.scan is None else dataclasses.replace(source, common={})
 
-    def _compute_metric(self, name: str, metric: Metric) -> None:
+    def compute_apart(self) -> set[str]:
+        """The metrics that no other name is needed for, some at the same time; which they are."""
+        catalog = self.generation.catalog
+        metrics, given = catalog.schema.metrics, set(catalog.given)
+        apart = [name for name in catalog.order if name in metrics and catalog.uses[name] <= given]
+        for name, found in zip(apart, spread(lambda name: self._computed(name, metrics[name]), apart), strict=True):
+            self._hold(name, *found)
+        return set(apart)
+
+    def _computed(self, name: str, metric: Metric) -> tuple[Values, tuple[float, ...] | None]:
         try:
             held: Any = self.fitted.get(name)
-            value, fitted = compute_fitted(metric, self._source, held)
+            return compute_fitted(metric, self._source, held)
         except (LimitError, SchemaError) as error:
             raise error.at(f"metrics.{name}") from None
+
+    def _hold(self, name: str, value: Values, fitted: tuple[float, ...] | None) -> None:
         if fitted is not None:
             self.fitted[name] = fitted
         # Of the strings of a field those stay that a customer has.
