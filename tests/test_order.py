@@ -350,6 +350,7 @@ def test_no_more_than_four_leading_attributes(monkeypatch: pytest.MonkeyPatch) -
 # --- what is told ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.compiled  # about what is told; orders around chunks are made uncompiled by the tests above
 def test_inspect_tells_order_and_mixed_chunks(tmp_path: Path) -> None:
     for names in ([], ["grade"]):
         folder = tmp_path / "-".join(["index", *names])

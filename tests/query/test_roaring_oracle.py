@@ -73,6 +73,7 @@ def test_random_rules_over_chunks(index: segdex.Index, rule: n.Rule) -> None:
     ]
 
 
+@pytest.mark.compiled  # about plans; formulas over several chunks are run uncompiled in `tests/query/test_engine.py`
 @pytest.mark.parametrize(
     ("rule", "rewritten", "tables"),
     [
