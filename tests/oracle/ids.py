@@ -17,27 +17,27 @@ class Row(NamedTuple):
     fields: tuple[Any, ...]
 
 
-def greatness(row: Row) -> tuple[Any, ...]:
+def greatness(row: Row, where: Callable[[Row], bool]) -> tuple[Any, ...]:
     """What rows of one id are compared by; null is least."""
 
     def known(value: Any) -> tuple[bool, Any]:
         return (value is not None, 0 if value is None else value)
 
-    return (known(row.version), row.at, tuple(map(known, row.fields)), row.deleted is True, row.key)
+    return (known(row.version), row.at, tuple(map(known, row.fields)), row.deleted is True or not where(row), row.key)
 
 
-def winners(rows: Sequence[Row]) -> list[Row]:
+def winners(rows: Sequence[Row], where: Callable[[Row], bool]) -> list[Row]:
     """One row of each id, and all rows without one."""
     best: dict[str, Row] = {}
     alone = []
     for row in rows:
         if row.id is None:
             alone.append(row)
-        elif str(row.id) not in best or greatness(row) > greatness(best[str(row.id)]):
+        elif str(row.id) not in best or greatness(row, where) > greatness(best[str(row.id)], where):
             best[str(row.id)] = row
     return [*alone, *best.values()]
 
 
 def events(rows: Sequence[Row], where: Callable[[Row], bool]) -> list[Row]:
     """The rows that are events."""
-    return [row for row in winners(rows) if row.deleted is not True and where(row)]
+    return [row for row in winners(rows, where) if row.deleted is not True and where(row)]

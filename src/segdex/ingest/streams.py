@@ -180,7 +180,8 @@ class Settled(NamedTuple):
 def settle(rows: Rows, universe: Universe, customers: int) -> Settled:
     """Decide which rows are events, and group them by customer; *rows* gives up its columns on the way."""
     owners = universe.owners(rows.keys, rows.good)
-    won = winners(rivals(rows, rows.removes, owners)) if ID in rows.marks else np.ones(len(owners), np.bool_)
+    gone = rows.removes | ~rows.counts  # of graves it is not told why they are none
+    won = winners(rivals(rows, gone, owners)) if ID in rows.marks else np.ones(len(owners), np.bool_)
     won &= rows.good
     lives = won & rows.counts & ~rows.removes
     own = owners != NOBODY
@@ -190,7 +191,7 @@ def settle(rows: Rows, universe: Universe, customers: int) -> Settled:
     }  # fmt: skip
     numbers = {name: int(np.count_nonzero(each)) for name, each in counted.items()}
     if ID in rows.marks:
-        made = kept(rows, owners, won, rows.counts & ~rows.removes, customers)
+        made = kept(rows, owners, won, ~gone, customers)
         return Settled(made.events, made.graves, **numbers)
     return Settled(arrange(rows, np.where(lives, owners, np.uint32(NOBODY)), customers), None, **numbers)
 
