@@ -148,8 +148,10 @@ def measure(options: Options) -> dict[str, Any]:
 
     def derived(as_of: int) -> Generation:
         """Everything anew; customers keep the numbers that they have."""
-        columns = {name: first.values[name] for name in catalog.given}
-        again = dataclasses.replace(tables, keys=first.keys, attributes=columns, events=dict(first.events))
+        keys, values = first.keys, {name: first.values[name] for name in catalog.given}
+        assert isinstance(keys, Keys)
+        columns = {name: held for name, held in values.items() if isinstance(held, Column)}
+        again = dataclasses.replace(tables, keys=keys, attributes=columns, events=dict(first.events))
         return derive(catalog, again, as_of, fitted=first.fitted, like=first)
 
     with no_garbage():
@@ -215,7 +217,7 @@ def generate(count: int) -> Tables:
         for name, share in (("orders", 0.4), ("visits", 0.6))
     }
     keys = Keys(pa.array(np.arange(count, dtype=np.int64)))
-    return Tables(keys, attributes, events, Report({}, pa.table({})))
+    return Tables(keys, attributes, events, Report((), pa.table({})))
 
 
 def stream(rng: np.random.Generator, name: str, activity: np.ndarray, rows: int) -> Events:

@@ -8,24 +8,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
 from segdex.bitmap.ranks import ranks_of
 from segdex.errors import LimitError, SchemaError
 from segdex.events.store import Events
+from segdex.forks import Once
 from segdex.generation import MEMBER, Generation, PredicateName, Values, changeable
 from segdex.ingest.keys import AnyKeys
 from segdex.ingest.read import Tables
-from segdex.metrics.bands import band
-from segdex.metrics.compute import compute_fitted
+from segdex.metrics.bands import band, dictionary_of
+from segdex.metrics.compute import Source, compute_fitted
 from segdex.order import chosen, customers_first, moved, places_by
-from segdex.query.among import asks_for_all
-from segdex.query.bind import Binder
+from segdex.query.among import fits
+from segdex.query.bind import Binder, Bound
 from segdex.query.execute import Executor
 from segdex.query.scan import Scan
 from segdex.rules import nodes
+from segdex.schema.calls import metric_of
 from segdex.schema.catalog import Catalog
 from segdex.schema.model import Band, Metric
 from segdex.schema.types import ValueType
@@ -202,13 +203,8 @@ def _expect_fitted(catalog: Catalog, binder: Binder) -> None:
     Raises:
         SchemaError: a stage or tracked segment fits a model to all customers; a declared metric keeps its parameters.
     """
-    schema = catalog.schema
-    rules: dict[str, object] = {
-        f"stages.{name}.{at}": stage.where for name, stages in schema.stages.items() for at, stage in enumerate(stages)
-    }
-    rules |= {f"segments.{name}": nodes.Segment(name) for name, each in schema.segments.items() if each.tracked}
-    for place, rule in rules.items():
-        if isinstance(rule, nodes.Rule) and asks_for_all(binder.bind_checked(rule), catalog):
+    for place, call in binder.kept_calls:
+        if call.kind == "p_alive" and fits(metric_of(call, catalog)):
             raise SchemaError(
                 "a rule whose answers are kept fits a model to all customers, which single ones cannot change",
                 place=place, found="p_alive without parameters",
@@ -335,10 +331,16 @@ class Derivation:
         elif name in schema.stages:
             self.put(name, self._staged(name))
 
+    @Once
+    def _source(self) -> Source:
+        """What metrics are computed from; first asked for when all that is given is there."""
+        source = self.executor.customers.source()
+        return source if self.scan is None else dataclasses.replace(source, common={})
+
     def _compute_metric(self, name: str, metric: Metric) -> None:
         try:
             held: Any = self.fitted.get(name)
-            value, fitted = compute_fitted(metric, self.executor.customers.source(), held)
+            value, fitted = compute_fitted(metric, self._source, held)
         except (LimitError, SchemaError) as error:
             raise error.at(f"metrics.{name}") from None
         if fitted is not None:
@@ -349,7 +351,8 @@ class Derivation:
     def _banded(self, name: str, declared: Band, kept: tuple[int | float, ...] | None) -> Values:
         among = self._inside
         if declared.among is not None and kept is None:
-            among = self._members(declared.among)
+            assert not isinstance(declared.among, str)
+            among = self._members(self.executor.binder.bind_checked(declared.among))
         banded = band(declared, self.values[declared.metric], among, self.generation.catalog.zone, kept)
         self.fitted[name] = banded.edges
         return banded.values
@@ -359,17 +362,15 @@ class Derivation:
         stages, count = self.generation.catalog.schema.stages[name], self.generation.count
         codes = np.full(count, -1, np.int32)
         left = np.ones(count, np.bool_) if self._inside is None else self._inside.copy()
-        for code, stage in enumerate(stages):
-            first = self._members(stage.where) & left
+        for code, rule in enumerate(self.executor.binder.stages[name]):
+            first = self._members(rule) & left
             codes[first] = code
             left &= ~first
-        labels = pa.array([stage.name for stage in stages], pa.large_string())
+        labels = dictionary_of(tuple(stage.name for stage in stages))
         return Column(ValueType("category", role="stage"), codes, labels)
 
-    def _members(self, rule: nodes.Rule | str) -> Mask:
+    def _members(self, bound: Bound) -> Mask:
         """Whom a rule holds for, shape (customers,)."""
-        assert not isinstance(rule, str)
-        bound = self.executor.binder.bind_checked(rule)
         if self.scan is not None:
             return self.scan.members(bound)
         return hot.to_mask(self.executor.members(bound), self.generation.count)

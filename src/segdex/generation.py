@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -141,31 +141,45 @@ class Generation:
         return None if distinct is None or len(distinct) > MOST_LABELS else tuple(distinct.to_pylist())
 
 
+class Numbering(Protocol):
+    """Which customers there are, and the number of each among them."""
+
+    def of(self, ids: Ints) -> Ints:
+        """The number of each dense id, -1 where it has none."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Delta:
     """The customers who have changed since the base was made, each in a *slot*.
 
-    Counts add: base - minus + plus. Where it matters who is who, a customer's row is the one in *plus*.
+    Counts add: base - minus + plus. Where it matters who is who, a customer is what the latest of their rows in *plus*
+    says.
 
     Attributes:
+        slots: the slot of each customer who has changed.
         ids: the dense id of each slot, int64, each once, shape (slots,); those from the base's count on came since.
-        places: the dense ids ascending, and the slot of each.
-        minus: the customers as the base has them; its universe are those whom the base knows.
-        plus: the customers as they are now; its universe are those who are not erased, who have nothing there.
+        latest: the row of each slot in *plus*, int64, shape (slots,).
+        owners: the dense id of each row of *plus*; the latest row of a customer comes after earlier ones.
+        minus: the customers as the base has them, by slot; its universe are those whom the base knows.
+        plus: what became of them, by row; its universe are those who are not erased, each in the latest row.
     """
 
+    slots: Numbering
     ids: Ints
-    places: tuple[Ints, Ints]
+    latest: Ints
+    owners: Ints
     minus: Generation
     plus: Generation
 
-    def slots_of(self, ids: Ints) -> Ints:
-        """The slot of each dense id, -1 where it has none."""
-        held, order = self.places
-        if not len(held):
-            return np.full(len(ids), -1, np.int64)
-        places = np.minimum(np.searchsorted(held, ids), len(held) - 1)
-        return np.where(held[places] == ids, order[places], -1)
+    def slot_of(self, one: int) -> int:
+        """The slot of the customer with dense id *one*, -1 where there is none."""
+        return int(self.slots.of(np.array([one], np.int64))[0])
+
+    def row_of(self, one: int) -> int:
+        """As `slot_of`, the row in *plus*."""
+        slot = self.slot_of(one)
+        return int(self.latest[slot]) if slot >= 0 else -1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

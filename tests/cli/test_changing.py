@@ -240,40 +240,35 @@ def test_inspect_tells_of_the_journal(segdex_command: Command, index: Path, orde
     assert ["offset", "of", "shop", "7"] in [line.split() for line in out.splitlines()]
 
 
-def test_verify_does_what_the_records_say(segdex_command: Command, index: Path, orders: Path) -> None:
-    segdex_command("apply", index, "--stream", "orders", orders)
-    assert segdex_command("verify", index).code == 0
+def forge(index: Path, record: bytes) -> None:
+    """Add a record to the index's journal that no writer wrote."""
     system = OperatingSystem()
     opened = generations.opened(index, system)
     assert opened.identity is not None
-    forged = records.Record(records.Advance(2**51), records.Entry(3, 2**51, {"big": b"\0" * 8}))
     writer, _ = journal.Journal.open(index, opened.identity, system)
-    writer.append(records.to_bytes(forged))
+    writer.append(record)
     writer.close()
+
+
+def test_verify_does_what_the_records_say(segdex_command: Command, index: Path, orders: Path) -> None:
+    segdex_command("apply", index, "--stream", "orders", orders)
+    assert segdex_command("verify", index).code == 0
+    wrong = records.Record(records.Advance(2**51), records.Entry(3, 2**51, {"big": b"\0" * 8}))
+    forge(index, records.to_bytes(wrong))
     code, out, _ = segdex_command("verify", index)
     assert code == 1
     assert "record 2" in out
 
 
 def test_verify_finds_records_that_cannot_be_done(segdex_command: Command, index: Path) -> None:
-    system = OperatingSystem()
-    opened = generations.opened(index, system)
-    assert opened.identity is not None
-    writer, _ = journal.Journal.open(index, opened.identity, system)
-    writer.append(records.to_bytes(records.Record(records.Advance(0), records.Entry(2, 0))))
-    writer.close()
+    forge(index, records.to_bytes(records.Record(records.Advance(0), records.Entry(2, 0))))
     code, out, _ = segdex_command("verify", index)
     assert code == 1
     assert "record 1: what was accepted cannot be done again; found the clock of an index does not go back" in out
 
 
 def test_verify_reads_records(segdex_command: Command, index: Path) -> None:
-    system = OperatingSystem()
-    opened = generations.opened(index, system)
-    assert opened.identity is not None
-    writer, _ = journal.Journal.open(index, opened.identity, system)
-    writer.append(b"no record")
-    writer.close()
+    forge(index, b"no record")
     code, out, _ = segdex_command("verify", index, "--json")
     assert (code, json.loads(out)["ok"]) == (1, False)
     assert "record 1" in json.loads(out)["damage"][0]

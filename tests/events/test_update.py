@@ -16,7 +16,7 @@ from segdex.errors import VersionError
 from segdex.events.fold import folded
 from segdex.events.renumber import renumbered, rows_of
 from segdex.events.store import Events
-from segdex.events.update import gathered, joined
+from segdex.events.update import chained, joined, picked
 from segdex.ingest.read import read
 from segdex.metrics.select import part
 from segdex.schema.load import load
@@ -130,10 +130,20 @@ def _text(value: Any) -> Any:
 
 @FORMS
 @settings(max_examples=100, deadline=None)
-@given(HALVES)
-def test_joined_is_as_if_read_together(timed: bool, unit: bool, halves: tuple[list[Row], list[Row]]) -> None:
+@given(HALVES, st.permutations(range(CUSTOMERS)))
+def test_joined_is_as_if_read_together(
+    timed: bool, unit: bool, halves: tuple[list[Row], list[Row]], whose: list[int]
+) -> None:
+    """The customers of one side are in any order."""
     old, new = (arranged(half, timed, unit) for half in halves)
-    alike(joined(old, new, list(FIELDS)), arranged(same_kind(*halves), timed, unit))
+    moved = picked(old, np.array(whose, np.int64))
+    found = joined([(moved, np.array(whose, np.int64)), (new, np.arange(CUSTOMERS))], CUSTOMERS, list(FIELDS))
+    alike(found, arranged(same_kind(*halves), timed, unit))
+
+
+def both(one: Events, other: Events) -> Events:
+    everybody = np.arange(one.customers)
+    return joined([(one, everybody), (other, everybody)], one.customers, list(FIELDS))
 
 
 @FORMS
@@ -144,7 +154,7 @@ def test_gathered(
 ) -> None:
     one, two = (each[: data.draw(st.integers(0, CUSTOMERS))] for each in (one, two))
     sides = [arranged(half, timed, unit) for half in halves]
-    found = gathered([(side, np.array(ids, np.int64)) for side, ids in zip(sides, (one, two), strict=True)])
+    found = chained([picked(side, np.array(ids, np.int64)) for side, ids in zip(sides, (one, two), strict=True)])
     expected = []
     for half, ids in zip(halves, (one, two), strict=True):
         whole = told(arranged(same_kind(half, [*halves[0], *halves[1]])[: len(half)], timed, unit))
@@ -212,7 +222,7 @@ def test_a_unit_of_integers_stays_one() -> None:
     assert events.unit.data.tolist() == [np.iinfo(np.int64).min, 7, 10]
     assert arranged([row], True, False).unit is None
     text = arranged([row._replace(unit="b")], True, True)
-    assert told(joined(events, text, list(FIELDS)))[0][1:] == [
+    assert told(both(events, text))[0][1:] == [
         (unit, [(0, "None", "None", "None", "None", "None", "None")]) for unit in ("10", "7", "b")
     ]
 
@@ -221,7 +231,7 @@ def test_rows_without_their_units_cannot_be_joined() -> None:
     events = arranged([Row(0, 0, 7, None, None, None, None, None, None)], True, True)
     old = Events(events.offsets, events.time, events.fields, events.units, events.unit_offsets)
     with pytest.raises(VersionError, match=r"kept no units of transactions.*build it again"):
-        joined(old, events, list(FIELDS))
+        both(old, events)
 
 
 def test_many_rows_in_many_pieces() -> None:
@@ -233,5 +243,5 @@ def test_many_rows_in_many_pieces() -> None:
     ]  # fmt: skip
     found = arranged([], True, True)
     for start in range(0, 600, 37):
-        found = joined(found, arranged(every[start : start + 37], True, True), list(FIELDS))
+        found = both(found, arranged(every[start : start + 37], True, True))
     alike(found, arranged(every, True, True))

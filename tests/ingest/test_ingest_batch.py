@@ -346,6 +346,7 @@ def test_a_dictionary_is_not_written_whole() -> None:
         again(each, CATALOG)
 
 
+@pytest.mark.compiled  # its kernels are run uncompiled by the batches above, of all shapes but this size
 def test_many_categories() -> None:
     many = 1_000_000
     rows = pa.table({"customer_id": np.arange(many), "country": [f"c{i}" for i in range(many)]})

@@ -120,9 +120,9 @@ IDS = st.sampled_from([(7, 10, 3), ("7", "a", "é"), (2**62, -(2**62), 0)])
 
 @pytest.mark.parametrize("versions", VERSIONS)
 @settings(max_examples=100, deadline=None)
-@given(IDS.flatmap(lambda ids: st.tuples(*[rows(ids, kind) for kind in VERSIONS])))
-def test_reading(versions: str, drawn: tuple[list[Row], ...]) -> None:
-    held = drawn[list(VERSIONS).index(versions)]
+@given(st.data())
+def test_reading(versions: str, data: st.DataObject) -> None:
+    held = data.draw(rows(data.draw(IDS), versions))
     found = was_read(held, versions)
     assert sorted(as_versions(told(found.events["s"])), key=repr) == sorted(
         as_versions(expected(oracle.events(held, counts))), key=repr
@@ -141,25 +141,23 @@ def kept(tables: Tables) -> Kept:
 @pytest.mark.parametrize("schema", [SCHEMA, WITH_UNITS], ids=["rows", "units"])
 @pytest.mark.parametrize("versions", VERSIONS)
 @settings(max_examples=80, deadline=None)
-@given(
-    st.tuples(IDS, IDS).flatmap(
-        lambda ids: st.tuples(*[st.tuples(rows(ids[0], k), rows(ids[1], k), rows(ids[0], k)) for k in VERSIONS])
-    )
-)
-def test_batches(schema: dict[str, Any], versions: str, drawn: tuple[tuple[list[Row], ...], ...]) -> None:
+@given(st.data())
+def test_batches(schema: dict[str, Any], versions: str, data: st.DataObject) -> None:
     """However rows are split, and in whatever order the batches come."""
-    batches = drawn[list(VERSIONS).index(versions)]
+    one, other = data.draw(st.tuples(IDS, IDS))
+    batches = data.draw(st.tuples(*[rows(ids, versions) for ids in (one, other, one)]))
     whole = [row for batch in batches for row in batch]
     together = kept(was_read(whole, versions, schema))
-    for order in ((0, 1, 2), (2, 1, 0)):
-        found = kept(was_read([], versions, schema))
-        for at in order:
-            found = decided(found, kept(was_read(batches[at], versions, schema)), list(FIELDS))
-        for one, other in zip((found.events, found.graves), (together.events, together.graves), strict=True):
-            assert as_versions(told(one)) == as_versions(told(other))
-            assert np.array_equal(one.offsets, other.offsets)
-            if one.units is not None:
-                assert np.array_equal(np.diff(one.unit_offsets), np.diff(other.unit_offsets))
+    nothing, *parts = [kept(was_read(batch, versions, schema)) for batch in ([], *batches)]
+    for order in (parts, reversed(parts)):
+        found = nothing
+        for part in order:
+            found = decided(found, part, list(FIELDS))
+        for split, joined in zip((found.events, found.graves), (together.events, together.graves), strict=True):
+            assert as_versions(told(split)) == as_versions(told(joined))
+            assert np.array_equal(split.offsets, joined.offsets)
+            if split.units is not None:
+                assert np.array_equal(np.diff(split.unit_offsets), np.diff(joined.unit_offsets))
 
 
 def test_a_correction_may_move_an_event() -> None:

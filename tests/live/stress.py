@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import faulthandler
 import datetime as dt
+import faulthandler
 import json
 import os
 import random

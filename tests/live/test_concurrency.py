@@ -12,7 +12,6 @@ import pytest
 import segdex
 from segdex.errors import LockedError, RuleError
 from segdex.index import Index
-from segdex.live import changer, rows
 from segdex.query.prepared import Query
 from tests.live import actions, stress
 from tests.live.stress import forked
@@ -200,28 +199,6 @@ def test_an_index_in_memory_goes_its_own_way_in_a_child() -> None:
     with forked(child) as result:
         assert result() == 2
     assert index.count("everyone") == 1
-
-
-def test_a_child_does_not_wait_for_what_a_thread_of_its_parent_does_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    over = threading.Event()
-    monkeypatch.setattr(changer, "MANY_RUNS", 1)
-    monkeypatch.setattr(changer, "TOO_MANY_RUNS", 3)
-    monkeypatch.setattr(changer, "joined", lambda _: over.wait())
-    index = small(["a"], ["IN"])
-    for number in range(3):
-        index.apply(row(f"b{number}"))
-    assert index._changer._joining is not None
-
-    def child() -> int:
-        monkeypatch.setattr(changer, "joined", rows.joined)
-        for number in range(6):
-            index.apply(row(f"c{number}"))
-        return index.count("everyone")
-
-    with forked(child) as result:
-        assert result() == 4 + 6
-    over.set()
-    index.close()
 
 
 def test_a_lock_that_another_thread_holds_does_not_hang_a_child(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ def test_any_life(world: int, taken: list[tuple[str, int]]) -> None:
     live(world, taken)
 
 
+@pytest.mark.compiled  # `test_any_life` leads such lives with uncompiled kernels too
 @pytest.mark.parametrize("part", range(4))
 def test_the_same_lives_each_time(part: int) -> None:
     for seed in range(part * 3, part * 3 + 3):

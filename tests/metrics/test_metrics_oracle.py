@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
 import random
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segdex.metrics import select
+from segdex.metrics.source import Source
 from segdex.rules.windows import Last
 from tests.metrics.worlds import (
     AS_OF,
@@ -32,20 +36,34 @@ from tests.oracle import metrics as oracle
 pytestmark = pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
 
 
-def check(name: str, world: World, seed: int = 0) -> None:
-    found = answers(name, source(world, random.Random(seed)))
-    expected = {
-        (customer, category): oracle.value(METRICS[name], customer, world, category) for customer, category in found
-    }
-    assert found == expected, METRICS[name]
-    assert not any(held == 0 and math.copysign(1, held) < 0 for held in found.values() if isinstance(held, float))
+def check(names: Iterable[str], world: World, seed: int = 0, made: Source | None = None) -> None:
+    made = made or source(world, random.Random(seed))
+    for name in names:
+        found = answers(name, made)
+        same(found, expected(name, world, found), METRICS[name])
+
+
+def expected(name: str, world: World, asked: Iterable[tuple[int, str | None]]) -> dict[tuple[int, str | None], Any]:
+    return {(customer, by): oracle.value(METRICS[name], customer, world, by) for customer, by in asked}
+
+
+def same(found: dict[Any, Any], wanted: dict[Any, Any], what: object) -> None:
+    assert found == wanted, what
+    assert not any(held == 0 and math.copysign(1, held) < 0 for held in found.values() if isinstance(held, float)), what
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(worlds(), st.lists(st.sampled_from(sorted(METRICS)), min_size=25, max_size=25, unique=True), st.integers(0, 99))
 def test_any_metric_over_any_small_world(world: World, names: list[str], seed: int) -> None:
-    for name in names:
-        check(name, world, seed)
+    check(names, world, seed)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(worlds(), st.randoms(use_true_random=False))
+def test_metrics_that_share_what_they_have_in_common(world: World, generator: random.Random) -> None:
+    made = dataclasses.replace(source(world, generator), common={})
+    check(generator.sample(sorted(METRICS), 40), world, made=made)
+    assert made.common
 
 
 ABOUT_TIME = sorted(
@@ -69,23 +87,27 @@ def test_metrics_about_time_where_much_happens(seed: int, minutes: int) -> None:
         for name, (timed, _) in STREAMS.items()
     }
     world = make_world(rows, generator, 3)
-    for name in generator.sample(ABOUT_TIME, 40):
-        check(name, world, seed)
+    check(generator.sample(ABOUT_TIME, 40), world, seed)
 
 
-@pytest.mark.parametrize("rows_of_a_block", [1, 5, select.MOST_ROWS])
-def test_every_metric_over_one_world(rows_of_a_block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(select, "MOST_ROWS", rows_of_a_block)
+def test_every_metric_over_one_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows are looked at in a block."""
     generator = random.Random(11)
     rows = {name: random_rows(generator, TIMES, timed, 4, 40) for name, (timed, _) in STREAMS.items()}
     world = make_world(rows, generator, 6)
-    for name in METRICS:
-        check(name, world)
+    sizes = (1, 5, select.MOST_ROWS)
+    made = {size: source(world, random.Random(0)) for size in sizes}
+    for name, metric in METRICS.items():
+        wanted: dict[Any, Any] = {}
+        for size in sizes:
+            monkeypatch.setattr(select, "MOST_ROWS", size)
+            found = answers(name, made[size])
+            wanted = wanted or expected(name, world, found)
+            same(found, wanted, f"{metric} by blocks of {size}")
 
 
 def test_every_metric_over_no_rows_at_all() -> None:
     generator = random.Random(5)
     for customers in (0, 2):
         world = make_world({name: [] for name in STREAMS}, generator, customers)
-        for name in METRICS:
-            check(name, world)
+        check(METRICS, world)

@@ -32,6 +32,7 @@ class World:
             self.everyone = np.random.default_rng(seed).random(self.count) < 0.9
         if masks is None:
             masks = {f"p{i}": random_mask(self.chance, self.count) for i in range(self.chance.choice((3, 8, 14)))}
+        self._customers = np.flatnonzero(self.everyone)
         self.masks = {name: mask & self.everyone for name, mask in masks.items()}
         self.names = list(self.masks)
         self.predicates: dict[str, Operand] = {name: hot.from_mask(mask) for name, mask in self.masks.items()}
@@ -41,6 +42,10 @@ class World:
         self.universe = hot.from_mask(self.everyone)
         self.sizes = exactly(self.universe.cardinalities).value
         self.facts = Constants(self)
+
+    def someone(self) -> int:
+        """A customer; where there is none, the place of one that was erased."""
+        return int(one_of(self.chance, self._customers))
 
     def spread(self, leaf: Leaf) -> Spread:
         """How many ids a leaf has in each chunk."""
@@ -118,6 +123,12 @@ def random_values(chance: random.Random, count: int) -> Values:
     return floats
 
 
+def one_of(chance: random.Random, values: Values) -> int | float:
+    """One of *values* as Python has it, without a list of all of them; 0 where there is none."""
+    one: int | float = values[chance.randrange(len(values))].item() if len(values) else 0
+    return one
+
+
 def random_range(chance: random.Random, everyone: Mask) -> tuple[Mask, Range]:
     """Bounds on values, between them, in any order, and without end."""
     values = random_values(chance, len(everyone))
@@ -125,10 +136,10 @@ def random_range(chance: random.Random, everyone: Mask) -> tuple[Mask, Range]:
     values[~everyone] = np.iinfo(np.int64).min if whole else np.nan
     known = values[values != np.iinfo(np.int64).min] if whole else values[~np.isnan(values)]
     ends = [-(2**63) + 1, 2**63 - 1] if whole else [-np.inf, np.inf]
-    some = [chance.choice(known.tolist() or [0]) for _ in range(3)]
+    some = [one_of(chance, known) for _ in range(3)]
     bounds = [chance.choice([*ends, *some, *(each + chance.choice((0, 1)) for each in some)]) for _ in range(2)]
     low, high = sorted(min(max(bound, ends[0]), ends[1]) for bound in bounds)
-    edges = sorted({chance.choice(known.tolist() or [0]) for _ in range(chance.choice((0, 3)))})
+    edges = sorted({one_of(chance, known) for _ in range(chance.choice((0, 3)))})
     mask: Mask = (values >= low) & (values <= high)
     return mask, range_of(ranks_of(values, edges), low, high)
 

@@ -66,10 +66,11 @@ ONE = {
 NOTHING: dict[str, Any] = dict.fromkeys(ONE)
 
 
-def built(people: list[dict[str, Any]]) -> segdex.Index:
+def built(people: list[dict[str, Any]], fewest: int = 0) -> segdex.Index:
     columns = {name: [person[name] for person in people] for name in KINDS} | {"id": range(len(people))}
     table = pa.table({name: pa.array(columns[name], kind) for name, kind in TYPES.items()})
-    return segdex.build(SCHEMA, as_of=shop.AS_OF, sources={"customers": table})
+    schema = SCHEMA | {"privacy": {"minimum_count": fewest}}
+    return segdex.build(schema, as_of=shop.AS_OF, sources={"customers": table})
 
 
 def told(found: Aggregate) -> dict[str, Any]:
@@ -101,6 +102,31 @@ def test_it_is_what_plain_python_finds(people: list[dict[str, Any]], rule: str, 
             found = index.aggregate(rule, name, quantiles=QUANTILES, suppression=suppression)
             assert same(told(found), expected), (name, found)
             assert found.to_arrow().num_rows == 1
+
+
+@given(people=st.lists(PERSON, max_size=9), rule=st.sampled_from(list(RULES)), fewest=st.sampled_from([1, 2, 3, 5]))
+@example(people=[ONE] * 5 + [NOTHING] * 5, rule="everyone", fewest=5)
+@example(people=[ONE] * 4 + [NOTHING] * 4, rule="everyone", fewest=5)
+@example(people=[NOTHING] * 4, rule="everyone", fewest=5)
+def test_what_few_have_is_withheld(people: list[dict[str, Any]], rule: str, fewest: int) -> None:
+    chosen = [each for each in people if RULES[rule](each)]
+    with built(people, fewest) as index, built(people) as open_index:
+        for name in ("points", "money", "rate", "born", "seen"):
+            found, whole = (each.aggregate(rule, name, quantiles=QUANTILES) for each in (index, open_index))
+            known = sum(each[name] is not None and each[name] == each[name] for each in chosen)
+            expected = told(whole)
+            if known in range(1, fewest):
+                expected = dict.fromkeys(expected) | {"quantiles": dict.fromkeys(expected["quantiles"])}
+            missing = len(chosen) - known
+            expected["missing"] = None if missing in range(1, fewest) else missing
+            assert same(told(found), expected), (name, found)
+            assert found.to_arrow().schema == whole.to_arrow().schema
+            assert ("few" in repr(found)) == (None in (found.count, found.missing))
+        spread = index.count_by(rule, "country").counts
+        assert spread == {
+            label: None if number in range(1, fewest) else number
+            for label, number in open_index.count_by(rule, "country").counts.items()
+        }
 
 
 @pytest.mark.parametrize("count", [65_535, 65_536, 65_537, 131_073])

@@ -72,6 +72,7 @@ RULES = {
 }
 
 
+@pytest.mark.compiled  # about which rule is run; kernels run it as any other
 @settings(max_examples=60)
 @given(people, st.lists(st.sampled_from(PURPOSES), max_size=3))
 def test_nobody_who_is_held_back_is_given_out(held: list[dict[str, Any]], purposes: list[str]) -> None:

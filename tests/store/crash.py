@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import dataclasses
 import errno
+import hashlib
 import json
 import logging
 import os
@@ -252,10 +253,28 @@ def short(held: Held) -> str:
 # --- the matrix --------------------------------------------------------------------------------------------------
 
 
-def fault(state: State, mode: str, seed: int, folder: Path, system: OperatingSystem) -> str | None:
-    """What is wrong with a store that is opened after a power loss in *state*; None: nothing."""
-    allowed: Allowed = state.expected
-    files = after_power_loss(state, mode, seed)
+class Reboots:
+    """Stores that are opened in *folder* after a power loss.
+
+    Most calls leave a disk as it was before them: the same files, of which the same is expected, are opened once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.system = Quick()
+        self._known: dict[tuple[bytes, Allowed], str | None] = {}
+
+    def fault(self, state: State, mode: str, seed: int) -> str | None:
+        """What is wrong with a store that is opened after a power loss in *state*; None: nothing."""
+        files = after_power_loss(state, mode, seed)
+        key = hashlib.sha256(repr(sorted(files.items())).encode()).digest(), state.expected
+        if key not in self._known:
+            self._known[key] = fault(files, state.expected, self.folder, self.system)
+        return self._known[key]
+
+
+def fault(files: dict[str, bytes], allowed: Allowed, folder: Path, system: OperatingSystem) -> str | None:
+    """What is wrong with a store of *files* that is opened; None: nothing."""
     for secret in allowed.gone:
         if any(secret in data for data in files.values()):
             return "what was erased is on the disk"
@@ -293,13 +312,13 @@ def power_losses(
     """A power loss after every *step*-th call, in every mode."""
     life = scenario(place / "power", appends, deaf=deaf)
     yield from (("scenario", "", problem) for problem in life.problems)
-    system = Quick()
+    reboots = Reboots(place / "after")
     for state in life.disk.states[1:][start::step]:
         for mode in modes:
             for seed in range(seeds):
                 if counts is not None:
                     counts[mode] += 1
-                problem = fault(state, mode, seed, place / "after", system)
+                problem = reboots.fault(state, mode, seed)
                 if problem is not None:
                     yield "power loss", mode, f"call {state.call}, seed {seed}: {problem}"
 
@@ -309,7 +328,7 @@ def two_losses(
 ) -> Iterator[Violation]:
     """A power loss after every *step*-th call, and a second one after every call of the recovery."""
     life = scenario(place / "first", appends)
-    system = Quick()
+    reboots = Reboots(place / "after")
     for state in life.disk.states[1:][start::step]:
         for mode in ("everything", "torn", "reordered", "apart"):
             folder = restore(after_power_loss(state, mode, 7), place / "second")
@@ -322,7 +341,7 @@ def two_losses(
                 for then in MODES:
                     if counts is not None:
                         counts[then] += 1
-                    problem = fault(later, then, 1, place / "after", system)
+                    problem = reboots.fault(later, then, 1)
                     if problem is not None:
                         yield "two losses", f"{mode}, {then}", f"call {state.call}, then {later.call}: {problem}"
 
@@ -339,20 +358,22 @@ def failures(
     counts: Counter[str] | None = None,
 ) -> Iterator[Violation]:  # fmt: skip
     """A failure of every *step*-th call, a life that goes on for some steps, and a power loss in what follows."""
-    calls = scenario(place / "calls", appends).disk.calls
-    system = Quick()
-    for at in range(start, calls, step):
+    whole = scenario(place / "calls", appends).disk
+    reboots = Reboots(place / "after")
+    for at in range(start, whole.calls, step):
         for kind in kinds:
+            if FAILURES[kind].short and at not in whole.writes:
+                continue
             life = scenario(place / f"{at} {kind}", appends, dataclasses.replace(FAILURES[kind], at=at))
             yield from ((f"failure: {kind}", "", problem) for problem in life.problems)
-            # None after the last call of all, and none where there was no write to be short.
+            # None after the last call of all, nor after a short write that no other one follows.
             after = [state for state in life.disk.states if life.disk.failed and state.call > at]
             for number, state in enumerate([*after[:6], *after[6:-1:9], *after[6:][-1:]]):
                 mode = MODES[(at + number) % len(MODES)]
                 for each in {"nothing", mode}:
                     if counts is not None:
                         counts[each] += 1
-                    problem = fault(state, each, at, place / "after", system)
+                    problem = reboots.fault(state, each, at)
                     if problem is not None:
                         yield f"failure: {kind}", each, f"call {at} fails, then power loss at {state.call}: {problem}"
 

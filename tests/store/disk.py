@@ -83,6 +83,7 @@ class Disk(OperatingSystem):
         self.failure = failure
         self.deaf = deaf
         self.calls = 0
+        self.writes: set[int] = set()  # the numbers of the calls that write to a file from its position on
         self.syncs: list[str] = []
         self.failed: str | None = None
         names = sorted(os.listdir(folder))
@@ -110,6 +111,8 @@ class Disk(OperatingSystem):
     def perform(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         at, failure = self.calls, self.failure
         self.calls += 1
+        if function is os.write:
+            self.writes.add(at)
         if self._failing_write and function is os.write:
             self._failing_write = False
             self._fail(function, arguments, errno.ENOSPC)

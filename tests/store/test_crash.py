@@ -100,22 +100,17 @@ def test_without_refusing_after_a_failure_something_is_lost(place, monkeypatch):
     assert any(failures(place, appends=20, kinds=["EIO"]))
 
 
-def test_without_writing_the_journal_again_something_is_lost(place, monkeypatch):
+@pytest.mark.parametrize(
+    "spared",
+    [lambda target, system: target.name.startswith("journal") and system.exists(target),
+     lambda target, _system: target.name == "CURRENT"],
+    ids=["journal", "CURRENT"],
+)  # fmt: skip
+def test_without_writing_a_file_again_something_is_lost(place, monkeypatch, spared):
     rewrite = journal.rewrite
 
     def keep(target, system, write):
-        if not (target.name.startswith("journal") and system.exists(target)):
-            rewrite(target, system, write)
-
-    monkeypatch.setattr(journal, "rewrite", keep)
-    assert any("power loss" in problem for *_, problem in failures(place, appends=20, kinds=["EIO"]))
-
-
-def test_without_writing_current_again_something_is_lost(place, monkeypatch):
-    rewrite = journal.rewrite
-
-    def keep(target, system, write):
-        if target.name != "CURRENT":
+        if not spared(target, system):
             rewrite(target, system, write)
 
     monkeypatch.setattr(journal, "rewrite", keep)

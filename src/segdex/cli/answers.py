@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from segdex.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -221,7 +223,8 @@ def _rows(version: Version, stream: str) -> int:
     """How many rows a stream has."""
     rows = version.base.events[stream].rows
     if version.delta is not None:
-        rows += version.delta.plus.events[stream].rows - version.delta.minus.events[stream].rows
+        lengths = np.diff(version.delta.plus.events[stream].offsets)
+        rows += int(lengths[version.delta.latest].sum()) - version.delta.minus.events[stream].rows
     return rows
 
 

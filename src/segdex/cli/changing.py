@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 import segdex
 from segdex.cli import show_changes as show
 from segdex.cli.app import CHANGING, Json, app
+
+if TYPE_CHECKING:
+    from segdex.live.changes import Changes
 
 Keys = Annotated[Path | None, Parameter(name="--keys", help="A file with one key a line, instead.")]
 
@@ -71,9 +75,7 @@ def advance(path: Path, /, *, to: str, json: Json = False) -> None:
     to
         The new clock, ISO 8601 with a zone.
     """
-    with segdex.open(path, read_only=False) as index:
-        found = index.advance(to)
-    show.changed(found, json)
+    _change(path, lambda index: index.advance(to), json)
 
 
 @app.command
@@ -140,12 +142,14 @@ def define(
     suppression
         Exports for this purpose leave its members out; may be given several times.
     """
-    with segdex.open(path, read_only=False) as index:
-        found = index.define(
+    _change(
+        path,
+        lambda index: index.define(
             name, rule, tracked=tracked, replace=replace,
             title=title, description=description, owner=owner, suppression=suppression,
-        )  # fmt: skip
-    show.changed(found, json)
+        ),
+        json,
+    )  # fmt: skip
 
 
 @app.command(group=CHANGING)
@@ -161,9 +165,7 @@ def rename(path: Path, name: str, new: str, /, *, json: Json = False) -> None:
     new
         What it is to be called.
     """
-    with segdex.open(path, read_only=False) as index:
-        found = index.rename(name, new)
-    show.changed(found, json)
+    _change(path, lambda index: index.rename(name, new), json)
 
 
 @app.command(group=CHANGING)
@@ -177,9 +179,7 @@ def drop(path: Path, name: str, /, *, json: Json = False) -> None:
     name
         What it is called.
     """
-    with segdex.open(path, read_only=False) as index:
-        found = index.drop(name)
-    show.changed(found, json)
+    _change(path, lambda index: index.drop(name), json)
 
 
 @app.command(group=CHANGING)
@@ -193,9 +193,7 @@ def alter(path: Path, schema: Path, /, *, json: Json = False) -> None:
     schema
         The schema file; it must declare the same attributes, streams and lookups.
     """
-    with segdex.open(path, read_only=False) as index:
-        found = index.alter(schema)
-    show.changed(found, json)
+    _change(path, lambda index: index.alter(schema), json)
 
 
 @app.command(group=CHANGING)
@@ -216,12 +214,7 @@ def erase(path: Path, /, *key: str, keys: Keys = None, json: Json = False) -> No
     key
         Keys of customers.
     """
-    from segdex.cli import answers
-
-    wanted = answers.keys(key, keys)
-    with segdex.open(path, read_only=False) as index:
-        found = index.erase(wanted)
-    show.erased(found, len(wanted), json)
+    show.erased(*_change_customers(path, segdex.Index.erase, key, keys), json)
 
 
 @app.command(group=CHANGING)
@@ -235,12 +228,7 @@ def readmit(path: Path, /, *key: str, keys: Keys = None, json: Json = False) -> 
     key
         Keys of customers.
     """
-    from segdex.cli import answers
-
-    wanted = answers.keys(key, keys)
-    with segdex.open(path, read_only=False) as index:
-        found = index.readmit(wanted)
-    show.readmitted(found, len(wanted), json)
+    show.readmitted(*_change_customers(path, segdex.Index.readmit, key, keys), json)
 
 
 @app.command(group=CHANGING)
@@ -258,3 +246,21 @@ def compact(path: Path, /, *, json: Json = False) -> None:
         with progress() as tell:
             index.compact(progress=tell)
         show.compacted(index, json)
+
+
+def _change(path: Path, change: Callable[[segdex.Index], Changes], json: bool) -> None:
+    """Do *change* as the index's writer, and show what it came to."""
+    with segdex.open(path, read_only=False) as index:
+        found = change(index)
+    show.changed(found, json)
+
+
+def _change_customers(
+    path: Path, change: Callable[[segdex.Index, list[str]], Changes], key: tuple[str, ...], keys: Path | None
+) -> tuple[Changes, int]:
+    """Do *change* to the customers of the given keys; what it came to, and how many keys were given."""
+    from segdex.cli import answers
+
+    wanted = answers.keys(key, keys)
+    with segdex.open(path, read_only=False) as index:
+        return change(index, wanted), len(wanted)

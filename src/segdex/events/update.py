@@ -17,19 +17,20 @@ from segdex.values.dictionaries import lightened
 from segdex.values.fold import concatenated
 
 
-def joined(old: Events, new: Events, fields: Sequence[str]) -> Events:
-    """The rows of both, over the same customers, as `arrange` gives them when they are read together.
+def joined(parts: Sequence[tuple[Events, Ints]], customers: int, fields: Sequence[str]) -> Events:
+    """The rows of several `Events` of one stream as `arrange` gives them when they are read together.
 
     Args:
-        old: rows of a stream.
-        new: rows of the same stream; customer i of one is customer i of the other.
+        parts: rows, and for each of their customers which one of the result it is.
+        customers: how many there are in the result.
         fields: the fields in the order in which they are declared: ties are settled by them.
 
     Raises:
         VersionError: the rows were stored by a version that kept no units.
     """
-    rows = together([loose(old, fields), loose(new, fields)])
-    return arrange(rows, np.concatenate([owners_of(old), owners_of(new)]), old.customers)
+    rows = together([loose(events, fields) for events, _ in parts])
+    owners = [whose.astype(np.uint32)[owners_of(events)] for events, whose in parts]
+    return arrange(rows, np.concatenate(owners), customers)
 
 
 def rearranged(events: Events) -> Events:
@@ -37,26 +38,27 @@ def rearranged(events: Events) -> Events:
     return arrange(loose(events, list(events.fields)), owners_of(events), events.customers)
 
 
-def gathered(parts: Sequence[tuple[Events, Ints]]) -> Events:
-    """The rows of some customers of several `Events` of one stream, of which there is at least one.
+def picked(events: Events, customers: Ints) -> Events:
+    """The rows of some customers, each at most once, these numbered in the order given."""
+    bare, rows = rows_of(events, customers)
+    fields = {name: lightened(column.take(rows)) for name, column in events.fields.items()}
+    marks = {name: lightened(column) for name, column in bare.marks.items()}
+    return dataclasses.replace(bare, fields=fields, marks=marks)
 
-    Args:
-        parts: for each the rows, and dense ids of customers. In the result these are numbered through: those of the
-            first part in the order given, then those of the second, and so on.
-    """
-    taken = [rows_of(events, ids) for events, ids in parts]
-    held = [bare for bare, _ in taken]
-    fields = {
-        name: [lightened(events.fields[name].take(rows)) for (events, _), (_, rows) in zip(parts, taken, strict=True)]
-        for name in parts[0][0].fields
-    }
-    marks = {name: [lightened(bare.marks[name]) for bare in held] for name in held[0].marks if _in_all(held, name)}
+
+def chained(parts: Sequence[Events]) -> Events:
+    """The rows of several `Events` of one stream, of which there is at least one; their customers one after another."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    fields = {name: [part.fields[name] for part in parts] for name in first.fields}
+    marks = {name: [part.marks[name] for part in parts] for name in first.marks if _in_all(parts, name)}
     made = Events(
-        offsets=_chained(bare.offsets for bare in held),
-        time=None if held[0].time is None else np.concatenate([bare.time for bare in held if bare.time is not None]),
+        offsets=_chained(part.offsets for part in parts),
+        time=None if first.time is None else np.concatenate([part.time for part in parts if part.time is not None]),
         fields={name: concatenated(columns) for name, columns in fields.items()},
-        units=None if held[0].units is None else _chained(bare.units for bare in held),
-        unit_offsets=None if held[0].units is None else _chained(bare.unit_offsets for bare in held),
+        units=None if first.units is None else _chained(part.units for part in parts),
+        unit_offsets=None if first.units is None else _chained(part.unit_offsets for part in parts),
         marks={name: concatenated(columns) for name, columns in marks.items()},
     )
     return rearranged(made) if any(map(mixed, [*fields.values(), *marks.values()])) else made

@@ -12,9 +12,8 @@ from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
 from segdex.derive import derive_few
 from segdex.generation import MEMBER, Generation, PredicateName, Version
-from segdex.live.apply import Touched, placed
-from segdex.live.bits import UNIVERSE
-from segdex.live.gathering import Places
+from segdex.live.apply import Places, Touched, placed
+from segdex.live.log import UNIVERSE
 from segdex.live.rows import keys_of
 from segdex.live.state import Moved, Moves, State, composed, loaded_in, place_of, tracked_in
 from segdex.reclock import reclocked
@@ -54,31 +53,37 @@ def rebased(state: State, base: Generation, found: Found | None = None) -> tuple
     version, rows, found = state.version, state.rows, found or Found()
     base = dataclasses.replace(base, number=state.base.number)
     bare = state.next(Version(base, version.number + 1, version.key_source), None)
-    ids = _NOBODY if rows is None else rows.ids
+    ids = _NOBODY if rows is None else rows.ids.upto(rows.slots.count)
     both = [name for name in tracked_in(base.catalog) if name in tracked_in(state.catalog)]
     moves = {name: moved_between(state.tracked[name], bare.tracked[name], ids) for name in both}
     if rows is None or version.delta is None:
         return bare, moves
-    slots, plus = np.arange(len(ids)), version.delta.plus
-    those = Touched(ids, slots, Places(slots * 0, slots), rows.plus.take(UNIVERSE, slots), version.keys)
-    nobody = np.zeros(len(ids), np.bool_)
-    before = {
-        name: rows.plus.take(place_of(name), slots) if name in both else nobody for name in tracked_in(base.catalog)
-    }
+    log, latest, slots = rows.log, rows.latest, np.arange(len(ids))
+    inside, nobody = rows.said(UNIVERSE, latest), np.zeros(len(ids), np.bool_)
+    those = Touched(ids, slots, Places(np.full(len(ids), -1), slots, latest), inside, version.keys)
+    before = {name: rows.said(place_of(name), latest) if name in both else nobody for name in tracked_in(base.catalog)}
     given = {
-        name: found.columns[name].take(ids) if name in found.columns else plus.values[name]
+        name: found.columns[name].take(ids) if name in found.columns else log.taken(name, latest)
         for name in base.catalog.given
     }
     sets = {
         name: found.sets[name][ids]
         if name in found.sets
-        else rows.plus.take(PredicateName(found.former.get(name, name), MEMBER), slots)
+        else rows.said(PredicateName(found.former.get(name, name), MEMBER), latest)
         for name in loaded_in(base.catalog)
     }
     fresh = derive_few(
-        base, partial(keys_of, version.keys, ids), given, plus.events, plus.graves, _predicates(sets), plus.hidden,
-        those.inside, bare.answers.binder, bare.answers.categories,
-    )  # fmt: skip
+        base,
+        partial(keys_of, version.keys, ids),
+        given,
+        {name: log.events_of(name, latest) for name in base.events},
+        {name: log.graves_of(name, latest) for name in base.graves},
+        _predicates(sets),
+        {name: log.hidden_of(name, latest) for name in base.hidden},
+        inside,
+        bare.answers.binder,
+        bare.answers.categories,
+    )
     made, changed = placed(bare, those, fresh, before)
     return made.numbered(version.number + 1), composed(moves, {name: changed[name] for name in both})
 

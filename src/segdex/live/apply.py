@@ -16,18 +16,18 @@ from segdex.bitmap.predicate import Predicate
 from segdex.derive import derive_few
 from segdex.events.ids import Kept, decided
 from segdex.events.store import Events
-from segdex.events.update import joined
+from segdex.events.update import joined, picked
+from segdex.forks import Once
 from segdex.generation import MEMBER, Generation, PredicateName, Values, Version
 from segdex.ingest.batch import Batch
 from segdex.ingest.grown import grown
 from segdex.ingest.kept import VERSION
 from segdex.ingest.keys import AnyKeys
 from segdex.ingest.versions import newer
-from segdex.live import gathering
-from segdex.live.bits import UNIVERSE, Bits
-from segdex.live.gathering import Places
+from segdex.live.gathering import column_at, column_in_order, events_in_order
 from segdex.live.holders import naming, with_holders
-from segdex.live.rows import Rows, Run, delta_of, kept_sets, keys_of
+from segdex.live.log import UNIVERSE
+from segdex.live.rows import Rows, delta_of, keys_of
 from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_in
 from segdex.query.scan import Scan
 from segdex.query.tally import Changed
@@ -59,9 +59,9 @@ class Touched:
     """The customers whose rows become others.
 
     Attributes:
-        ids: their dense ids, int64; new ones are those from the version's count on.
+        ids: their dense ids, int64, each once; new ones are those from the version's count on.
         slots: the slot of each, those from the number of slots on are new.
-        places: where each one's row is now: 0 the base, from 1 the runs of the delta; -1 nowhere.
+        places: where each one's row is now.
         inside: who of them is in the universe now.
         keys: the keys of all customers, new ones among them.
     """
@@ -76,6 +76,33 @@ class Touched:
         return len(self.ids)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Places:
+    """Where customers' rows are: in the delta, in the base, or nowhere.
+
+    Attributes:
+        base: the row of each in the base, int64; -1: what counts is not there.
+        late: those whose row is in the delta.
+        rows: the row of each of these.
+    """
+
+    base: Ints
+    late: Ints
+    rows: Ints
+
+    @Once
+    def early(self) -> Ints:
+        """All but those whose row is in the delta."""
+        is_late = np.zeros(len(self.base), np.bool_)
+        is_late[self.late] = True
+        return np.flatnonzero(~is_late)
+
+    @Once
+    def of_base(self) -> Ints:
+        """Those whose row is in the base."""
+        return np.flatnonzero(self.base >= 0)
+
+
 def _touched(state: State, batch: Batch) -> Touched:
     new = np.flatnonzero(batch.ids < 0)
     if batch.turns is not None:
@@ -88,30 +115,56 @@ def _touched(state: State, batch: Batch) -> Touched:
 
 def touched(state: State, ids: Ints, keys: AnyKeys) -> Touched:
     """The customers with the dense ids *ids*, each once."""
-    version, rows = state.version, state.held
-    slots = np.full(len(ids), -1, np.int64) if version.delta is None else version.delta.slots_of(ids)
-    fresh = np.flatnonzero(slots < 0)
-    known = slots.copy()
-    slots[fresh] = len(rows.ids) + np.arange(len(fresh))
-    runs, at = np.where(ids < version.base.count, 0, -1), np.where(ids < version.base.count, ids, -1)
+    rows, of_base = state.held, state.base.count
+    slots = rows.slots.of(ids)
+    late, fresh = np.flatnonzero(slots >= 0), np.flatnonzero(slots < 0)
+    places = Places(np.where((slots < 0) & (ids < of_base), ids, -1), late, rows.latest[slots[late]])
     inside = np.zeros(len(ids), np.bool_)
-    of_base = np.flatnonzero((known < 0) & (ids < version.base.count))
-    inside[of_base] = hot.having(version.base.universe, ids[of_base])
-    changed = np.flatnonzero(known >= 0)
-    if len(changed):
-        where = rows.where
-        runs[changed], at[changed] = where.sources[known[changed]] + 1, where.rows[known[changed]]
-        inside[changed] = rows.plus.take(UNIVERSE, known[changed])
-    return Touched(ids, slots, Places(runs, at), inside, keys)
+    inside[late] = rows.said(UNIVERSE, places.rows)
+    inside[places.of_base] = hot.having(state.base.universe, ids[places.of_base])
+    slots[fresh] = rows.slots.count + np.arange(len(fresh))
+    return Touched(ids, slots, places, inside, keys)
+
+
+def values_of(state: State, name: str, places: Places) -> Column:
+    """The values of an attribute or label; missing for who is nowhere."""
+    return _at(_column(state.base.values[name]), partial(state.held.log.taken, name), places)
+
+
+def hidden_of(state: State, name: str, places: Places) -> Column:
+    """As `values_of`, of a column that no rule can name."""
+    return _at(state.base.hidden[name], partial(state.held.log.hidden_of, name), places)
+
+
+def _at(base: Column, taken: Callable[[Ints], Column], places: Places) -> Column:
+    if not len(places.late):
+        return column_at(base, places.base)
+    parts = [column_at(base, places.base[places.early]), taken(places.rows)]
+    return column_in_order(parts, np.concatenate([places.early, places.late]))
+
+
+def rows_of(state: State, name: str, places: Places, graves: bool = False) -> Events:
+    """The rows of a stream, or those that are no events; none for who is nowhere."""
+    parts = _parts(state, name, places, graves)
+    return events_in_order(
+        [events for events, _ in parts], np.concatenate([whose for _, whose in parts]), len(places.base)
+    )
+
+
+def _parts(state: State, name: str, places: Places, graves: bool = False) -> list[tuple[Events, Ints]]:
+    """Rows of the base and of the delta, and whose they are."""
+    base, log = (state.base.graves if graves else state.base.events)[name], state.held.log
+    parts = [(picked(base, places.base[places.of_base]), places.of_base)]
+    if len(places.late):
+        parts.append(((log.graves_of if graves else log.events_of)(name, places.rows), places.late))
+    return parts
 
 
 def _derived(state: State, batch: Batch, those: Touched) -> Fresh:
     """Everything of those whom the batch names, from their old rows and its own."""
-    rows, base = state.held, state.base
-    held = [base.values, *(run.values for run in rows.runs)]
-    given = {name: gathering.values(held, name, those.places) for name in state.catalog.given}
-    versions = [base.hidden, *(run.hidden for run in rows.runs)]
-    hidden = {name: gathering.column(versions, name, those.places) for name in base.hidden}
+    base = state.base
+    given: dict[str, Values] = {name: values_of(state, name, those.places) for name in state.catalog.given}
+    hidden = {name: hidden_of(state, name, those.places) for name in base.hidden}
     _upsert(given, hidden, batch)
     inside = those.inside | (~batch.strangers)
     sets = {}
@@ -126,20 +179,20 @@ def _derived(state: State, batch: Batch, those: Touched) -> Fresh:
 
 def _rows(state: State, batch: Batch, those: Touched) -> tuple[dict[str, Events], dict[str, Events]]:
     """The rows of those whom the batch names, old ones and its own, and the graves of streams with ids."""
-    base, runs = state.base, state.held.runs
-    all_events = [base.events, *(run.events for run in runs)]
-    all_graves = [base.graves, *(run.graves for run in runs)]
-    events, graves = {}, {}
+    base, events, graves = state.base, {}, {}
     for name in base.events:
         fields = list(state.catalog.schema.streams[name].fields)
-        old = gathering.events(all_events, name, those.places)
         if name in base.graves:
-            held = Kept(old, gathering.events(all_graves, name, those.places))
+            held = Kept(rows_of(state, name, those.places), rows_of(state, name, those.places, graves=True))
             if name in batch.events:
                 held = decided(held, Kept(batch.events[name], batch.graves[name]), fields, _ranks(those))
             events[name], graves[name] = held
+        elif name in batch.events:
+            # The old rows are not put in the order of customers first: they are with the new ones.
+            parts = [*_parts(state, name, those.places), (batch.events[name], np.arange(len(those)))]
+            events[name] = joined(parts, len(those), fields)
         else:
-            events[name] = joined(old, batch.events[name], fields) if name in batch.events else old
+            events[name] = rows_of(state, name, those.places)
     return events, graves
 
 
@@ -174,50 +227,24 @@ def _replaced(held: Column, column: Column, where: Mask) -> Column:
 
 def placed(state: State, those: Touched, fresh: Fresh, before: Mapping[str, Mask]) -> tuple[State, Moves]:
     """The state in which *those* have the rows of *fresh*, and how they moved; *before*: who of them was where."""
-    rows, base, (made, scan) = state.held, state.base, fresh
-    sets = kept_sets(made, rows.kept)
+    made, scan = fresh
     loaded = [PredicateName(segment, MEMBER) for segment in loaded_in(state.catalog)]
-    kept = frozenset((*sets, *(name.name for name in loaded)))
-    kept = rows.kept if kept == rows.kept else kept
-    names = [PredicateName(name) for name in sets]
-    names += [name for held in sets.values() for each in held.labelled for name in each.names if name is not None]
-    count = max(len(rows.ids), int(those.slots.max(initial=-1)) + 1)
-    is_new = those.slots >= len(rows.ids)
-    plus = rows.plus.grown([*names, *loaded, *map(place_of, before)], count)
-    plus.clear(those.slots[~is_new])
-    for name, held in sets.items():
-        plus.fill(held, PredicateName(name), made.universe, those.slots)
-    for each in loaded:
-        plus.put(each, made.predicates[each], those.slots)
-    plus.put(UNIVERSE, made.universe, those.slots)
+    sets = {each: hot.to_mask(made.predicates[each], made.count) for each in loaded}
+    sets[UNIVERSE] = hot.to_mask(made.universe, made.count)
     moves, binder = {}, state.answers.binder
     for segment in before:
         members = scan.members(binder.bind_checked(nodes.Segment(segment)))
-        plus.put_mask(place_of(segment), members, those.slots)
+        sets[place_of(segment)] = members
         moves[segment] = moved(before[segment], members, those.ids)
-    minus, known = rows.minus.grown([*names, *loaded], count), np.flatnonzero(is_new & (those.ids < base.count))
-    take_from(base, minus, kept, those.ids[known], those.slots[known])
-    ids = np.concatenate([rows.ids, np.zeros(count - len(rows.ids), np.int64)])
-    ids[those.slots] = those.ids
-    run = Run(those.slots, made.values, made.events, made.hidden, made.graves)
     changed = Changed(those.slots, those.ids, scan)
-    return with_rows(state, rows.with_run(run, ids, minus, plus, kept), those.keys, changed), moves
-
-
-def take_from(base: Generation, bits: Bits, kept: frozenset[str], ids: Ints, slots: Ints) -> None:
-    """What the base's sets say of *ids* is said of *slots*."""
-    order = np.argsort(ids)
-    ids, slots = ids[order], slots[order]
-    for name in bits.places:
-        if name in base.predicates and name.name in kept:
-            bits.pick(name, base.predicates[name], ids, slots)
-    bits.pick(UNIVERSE, base.universe, ids, slots)
+    rows = state.held.with_rows(those.ids, those.slots, made, sets)
+    return with_rows(state, rows, those.keys, changed), moves
 
 
 def with_rows(state: State, rows: Rows, keys: AnyKeys, changed: Changed) -> State:
     """The state of the next generation, in which *rows* have changed, *changed* just now."""
     version = state.version
-    delta = delta_of(rows, version.base, lambda: keys)
+    delta = delta_of(rows, lambda: keys)
     made = Version(version.base, version.number + 1, lambda: keys, delta)
     return state.next(made, rows, changed)
 
@@ -228,14 +255,12 @@ def was(state: State, segment: str, those: Touched) -> Mask:
 
 
 def said(state: State, name: PredicateName, those: Touched, of_base: Callable[[], Predicate]) -> Mask:
-    """Who of *those* is in a set: as their slot says, or else the base."""
-    rows, found = state.held, np.zeros(len(those), np.bool_)
-    late = those.slots < len(rows.ids)
-    if late.any():
-        found[late] = rows.plus.take(name, those.slots[late])
-    early = np.flatnonzero(~late & (those.ids < state.base.count))
-    if len(early):
-        found[early] = hot.having(of_base(), those.ids[early])
+    """Who of *those* is in a set that does not follow from values: as their row says, or else the base."""
+    found, places = np.zeros(len(those), np.bool_), those.places
+    if len(places.late):
+        found[places.late] = state.held.said(name, places.rows)
+    if len(places.of_base):
+        found[places.of_base] = hot.having(of_base(), those.ids[places.of_base])
     return found
 
 

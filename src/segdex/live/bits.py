@@ -1,9 +1,8 @@
-"""The sets of a delta, one bit a slot: copied whole for each version, so that a slot's bits can be written anew."""
+"""Sets of rows by name, one bit a row, to which rows are added; see `segdex.live.growing`."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -14,121 +13,75 @@ from segdex.generation import PredicateName
 from segdex.sets import Sets
 from segdex.values.column import Ints, Mask
 
-UNIVERSE = PredicateName("")
-"""The place of the slots that are customers; no declared name is empty."""
-_MORE = 64
-"""Rows to spare for labels that are new."""
+_CHUNK_WORDS = CHUNK // 64
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Bits:
-    """Sets of slots by name.
+    """Some sets. A set says of the rows that nobody has put in that they are not in it."""
 
-    Attributes:
-        places: the row of each set.
-        words: one bit a slot, shape (rows, words), 1,024 words a chunk; more rows than places.
-        slots: how many slots there are.
-    """
+    def __init__(self) -> None:
+        self.places: dict[PredicateName, int] = {}
+        self._words = np.zeros((0, _CHUNK_WORDS), np.uint64)
 
-    places: Mapping[PredicateName, int]
-    words: Words
-    slots: int
+    def expect(self, names: Iterable[PredicateName], rows: int) -> None:
+        """Make room for sets of all of *names*, and for so many rows."""
+        for name in names:
+            self.places.setdefault(name, len(self.places))
+        sets, width = self._words.shape
+        if len(self.places) > sets or rows > 64 * width:
+            sets = sets if len(self.places) <= sets else 2 * len(self.places)
+            width = width if rows <= 64 * width else _CHUNK_WORDS * -(-2 * rows // CHUNK)
+            more = np.zeros((sets, width), np.uint64)
+            more[: self._words.shape[0], : self._words.shape[1]] = self._words
+            self._words = more
 
-    def grown(self, names: Iterable[PredicateName], slots: int) -> Bits:
-        """A copy with rows for all of *names*, and *slots* slots."""
-        new = [name for name in names if name not in self.places]
-        places = self.places
-        if new:
-            places = {**places, **{name: len(places) + at for at, name in enumerate(new)}}
-        rows, width = self.words.shape
-        if len(places) > rows:
-            rows = len(places) + _MORE
-        before = self.words.shape[0]
-        words = np.empty((rows, max(width, -(-slots // CHUNK) * (CHUNK // 64))), np.uint64)
-        words[:before, :width] = self.words
-        words[before:] = 0
-        words[:before, width:] = 0
-        return Bits(places, words, slots)
-
-    def fill(self, held: Sets, presence: PredicateName, inside: Predicate, slots: Ints) -> None:
-        """Put slots into the sets of one name; they are in none of these. Only for who has made these bits.
+    def fill(self, held: Sets, presence: PredicateName, inside: Mask, first: int) -> None:
+        """Put rows from *first* on into the sets of one name; there is room.
 
         Args:
-            held: the sets, of rows.
+            held: the sets.
             presence: the set of those who have a value.
             inside: the rows that are in the universe.
-            slots: the slot of each row.
+            first: the row of the sets' first one.
         """
-        if held.present is None:
-            self.put(presence, inside, slots)
-        else:
-            self.put_mask(presence, held.present, slots)
-        words, width = self.words.reshape(-1), self.words.shape[1]
+        self.put_mask(presence, inside if held.present is None else held.present, first)
+        words, width = self._words.reshape(-1), self._words.shape[1]
+        rows = first + np.arange(len(inside))
         for each in held.labelled:
-            rows = np.array([-1 if name is None else self.places[name] for name in each.names], np.int64)
-            kernels_rows.put_codes(each.codes, each.owners, slots, rows, width, words)
+            places = np.array([-1 if name is None else self.places[name] for name in each.names], np.int64)
+            kernels_rows.put_codes(each.codes, each.owners, rows, places, width, words)
 
-    def put(self, name: PredicateName, held: Predicate, slots: Ints) -> None:
-        """What *held* says of row i is said of ``slots[i]``; only for who has made these bits."""
-        kernels_rows.put_bits(hot.to_words(held), slots, self.words[self.places[name]])
+    def put_mask(self, name: PredicateName, held: Mask, first: int) -> None:
+        """Put rows from *first* on into a set, or not, as *held* says."""
+        kernels_rows.put_bits(words_of(held), first + np.arange(len(held)), self._words[self.places[name]])
 
-    def put_mask(self, name: PredicateName, held: Mask, slots: Ints) -> None:
-        """As `put`, of a truth a row."""
-        octets = np.packbits(held, bitorder="little")
-        words = np.zeros(-(-len(octets) // 8), np.uint64)
-        words.view(np.uint8)[: len(octets)] = octets
-        kernels_rows.put_bits(words, slots, self.words[self.places[name]])
+    def pick(self, name: PredicateName, held: Predicate, ids: Ints, rows: Ints) -> None:
+        """Put ``rows[i]`` into a set, or not, as *held* says of ``ids[i]``."""
+        kernels_rows.pick_bits(held.words, ids, rows, self._words[self.places[name]])
 
-    def pick(self, name: PredicateName, held: Predicate, ids: Ints, slots: Ints) -> None:
-        """What *held* says of ``ids[i]`` is said of ``slots[i]``; only for who has made these bits."""
-        kernels_rows.pick_bits(held.words, ids, slots, self.words[self.places[name]])
-
-    def clear(self, slots: Ints) -> None:
-        """Take *slots* out of every set; only for who has made these bits."""
-        if not len(slots):
-            return
-        columns, inverse = np.unique(slots >> 6, return_inverse=True)
-        keep = np.full(len(columns), ~np.uint64(0), np.uint64)
-        np.bitwise_and.at(keep, inverse.reshape(-1), ~(np.uint64(1) << (slots & 63).astype(np.uint64)))
-        self.words[:, columns] &= keep
-
-    def take(self, name: PredicateName, slots: Ints) -> Mask:
-        """Whether each of *slots* is in a set."""
-        row = self.words[self.places[name]]
-        found: Mask = (row[slots >> 6] >> (slots & 63).astype(np.uint64)) & np.uint64(1) != 0
-        return found
-
-    def set_of(self, name: PredicateName) -> Predicate:
-        """A set in hot form."""
-        return hot.from_words(self.words[self.places[name]], self.slots)
+    def words(self, name: PredicateName, rows: int) -> Words:
+        """The bits of a set of the first *rows* rows, of whole chunks; those of later rows may be there too."""
+        return self._words[self.places[name], : -(-rows // CHUNK) * _CHUNK_WORDS]
 
 
-def no_bits() -> Bits:
-    """No sets of no slots."""
-    return Bits({UNIVERSE: 0}, np.zeros((1, 0), np.uint64), 0)
+def words_of(mask: Mask) -> Words:
+    """A truth a row as one bit a row, of whole words."""
+    octets = np.packbits(mask, bitorder="little")
+    words = np.zeros(-(-len(octets) // 8), np.uint64)
+    words.view(np.uint8)[: len(octets)] = octets
+    return words
 
 
-class SetsOf(Mapping[PredicateName, Predicate]):
-    """Some of the sets of bits, each made when it is first asked for."""
+def chunked(words: Words, rows: int) -> Words:
+    """A copy of bits, of whole chunks for *rows* rows, without those of later rows."""
+    found = np.zeros(-(-rows // CHUNK) * _CHUNK_WORDS, np.uint64)
+    held = words[: -(-rows // 64)]
+    found[: len(held)] = held
+    if rows & 63 and len(held) == -(-rows // 64):
+        found[len(held) - 1] &= (np.uint64(1) << np.uint64(rows & 63)) - np.uint64(1)
+    return found
 
-    def __init__(self, bits: Bits, names: Mapping[PredicateName, None]) -> None:
-        self._bits = bits
-        self._names = names
-        self._made: dict[PredicateName, Predicate] = {}
 
-    def __getitem__(self, name: PredicateName) -> Predicate:
-        made = self._made.get(name)
-        if made is None:
-            if name not in self._names:
-                raise KeyError(name)
-            made = self._made.setdefault(name, self._bits.set_of(name))
-        return made
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
-
-    def __iter__(self) -> Iterator[PredicateName]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+def set_of(words: Words, among: Words, rows: int) -> Predicate:
+    """The rows that both have, in hot form; *among* has no later ones."""
+    return hot.from_words(words & among, rows)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal
 
 import msgspec
@@ -24,7 +22,6 @@ from segdex.live.loaded import action_of
 from segdex.live.merge import merge_of
 from segdex.live.perform import batch_of, later, performed
 from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
-from segdex.live.rows import MANY_RUNS, TOO_MANY_RUNS, Joined, joined, with_joined
 from segdex.live.state import State, composed, started
 from segdex.live.together import runs
 from segdex.live.widened import kept_rules, recomputed
@@ -60,10 +57,6 @@ class Changer:
         self.state = started(answers, offsets, gone)
         self.writer = writer
         self._publish = publish
-        self._process = os.getpid()
-        self._pool: ThreadPoolExecutor | None = None
-        self._joining: Future[Joined | None] | None = None
-        self._of: Generation | None = None  # the base whose runs are being joined
 
     # --- what was written ----------------------------------------------------------------------------------------
 
@@ -78,7 +71,7 @@ class Changer:
         records.check_order([each.entry for each in read], state.version.number, state.version.as_of, place)
         with records.done_again(place):
             for run in runs(read, state.catalog):
-                state = tidied(run.performed(state))
+                state = run.performed(state)
                 if run.records[-1].entry.as_of != state.version.as_of:
                     raise CorruptError("a record says another clock than it makes")
         self.state, self.feed = state, feed.with_entries([record.entry for record in read])
@@ -190,34 +183,10 @@ class Changer:
             self.writer.accept(records.to_bytes(Record(action, entry)))
         self._put(state, self.feed.with_entry(entry))
         self._fold_if_large()
-        self._tidy()
         return entry
 
-    def _tidy(self) -> None:
-        """Put what was joined aside in place, and have the next runs joined, while others are at work."""
-        if self._process != os.getpid():  # a forked child does not have the thread that joined
-            self._process, self._pool, self._joining = os.getpid(), None, None
-        if self._joining is not None and (self._joining.done() or self._many() > TOO_MANY_RUNS):
-            joining, self._joining = self._joining, None
-            try:
-                made = joining.result()
-            except MemoryError as error:  # the runs stay as they are; what was accepted is
-                _log.warning("the rows of the delta are not joined: %s", error)
-                made = None
-            if made is not None and self.state.rows is not None and self._of is self.state.base:
-                self.state = dataclasses.replace(self.state, rows=with_joined(self.state.rows, made))
-        if self._joining is None and self._many() > MANY_RUNS and self.state.rows is not None:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(1, thread_name_prefix="segdex-live")
-            self._of, self._joining = self.state.base, self._pool.submit(joined, self.state.rows.runs)
-
-    def _many(self) -> int:
-        return 0 if self.state.rows is None else len(self.state.rows.runs)
-
     def close(self) -> None:
-        """Let go of the folder, and of what is being done aside."""
-        if self._pool is not None and self._process == os.getpid():
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        """Let go of the folder."""
         if self.writer is not None:
             self.writer.close()
 
@@ -254,10 +223,3 @@ class Changer:
         # Its number is that of its file, which may be greater: it is what whoever opens the folder goes on from.
         more = kept.to_bytes(dict(state.offsets), state.erased, feed)
         return state.folded(alone(self.writer.fold(base, more, keep)))
-
-
-def tidied(state: State) -> State:
-    """*state*, many runs of its rows joined."""
-    if state.rows is None or (made := joined(state.rows.runs)) is None:
-        return state
-    return dataclasses.replace(state, rows=with_joined(state.rows, made))

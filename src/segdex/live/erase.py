@@ -12,10 +12,8 @@ from segdex.derive import derive_few
 from segdex.ingest.aliases import Aliases
 from segdex.ingest.grown import under, without
 from segdex.ingest.keys import AnyKeys
-from segdex.live import gathering
-from segdex.live.apply import placed, touched, was
+from segdex.live.apply import Places, hidden_of, placed, rows_of, touched, values_of, was
 from segdex.live.erased import Erased
-from segdex.live.gathering import Places
 from segdex.live.rows import keys_of
 from segdex.live.state import Moves, State, loaded_in, tracked_in
 from segdex.values.column import Ints
@@ -37,16 +35,16 @@ def erased(state: State, keys: pa.Array) -> tuple[State, Moves, int]:
         return dataclasses.replace(state.numbered(state.version.number + 1), erased=hashed), {}, 0
     those = touched(state, ids, without(left, ids))
     before = {name: was(state, name, those) for name in tracked_in(state.catalog)}
-    nowhere, base = Places(np.full(len(ids), -1, np.int64), np.full(len(ids), -1, np.int64)), state.base
-    nobody = np.zeros(len(ids), np.bool_)
+    base, nobody = state.base, np.zeros(len(ids), np.bool_)
+    nowhere = Places(np.full(len(ids), -1, np.int64), np.empty(0, np.int64), np.empty(0, np.int64))
     fresh = derive_few(
         base,
         lambda: keys_of(those.keys, ids),
-        {name: gathering.values((base.values,), name, nowhere) for name in state.catalog.given},
-        {name: gathering.events((base.events,), name, nowhere) for name in base.events},
-        {name: gathering.events((base.graves,), name, nowhere) for name in base.graves},
+        {name: values_of(state, name, nowhere) for name in state.catalog.given},
+        {name: rows_of(state, name, nowhere) for name in base.events},
+        {name: rows_of(state, name, nowhere, graves=True) for name in base.graves},
         {name: hot.from_mask(nobody) for name in loaded_in(state.catalog)},
-        {name: gathering.column((base.hidden,), name, nowhere) for name in base.hidden},
+        {name: hidden_of(state, name, nowhere) for name in base.hidden},
         nobody,
         state.answers.binder,
         state.answers.categories,

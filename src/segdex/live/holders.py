@@ -76,6 +76,7 @@ def expect_versions(state: State, stream: str, rows: Events) -> None:
 
 
 def _versions(state: State, stream: str) -> Iterator[Column]:
-    base, runs = state.base, state.held.runs
-    for held in (base.events, base.graves, *(each for run in runs for each in (run.events, run.graves))):
+    base, delta = state.base, state.version.delta
+    since = () if delta is None else (delta.plus.events, delta.plus.graves)
+    for held in (base.events, base.graves, *since):
         yield held[stream].marks[VERSION]

@@ -19,8 +19,7 @@ from segdex.events.update import loose
 from segdex.generation import MEMBER, PredicateName, Values
 from segdex.ingest.aliases import with_keys
 from segdex.ingest.grown import under
-from segdex.live import gathering
-from segdex.live.apply import Touched, placed, said, touched, was
+from segdex.live.apply import Touched, hidden_of, placed, rows_of, said, touched, values_of, was
 from segdex.live.holders import naming
 from segdex.live.records import Merge
 from segdex.live.rows import keys_of
@@ -65,26 +64,21 @@ def merged(state: State, action: Merge) -> tuple[State, Moves]:
     ids = np.append(held[:1], held[1:][held[1:] >= 0])
     those = touched(state, ids, keys)
     before = {name: was(state, name, those) for name in tracked_in(state.catalog)}
-    rows, base = state.held, state.base
-    given = _one_row({
-        name: gathering.values([base.values, *(run.values for run in rows.runs)], name, those.places)
-        for name in state.catalog.given
-    }, state.catalog.schema)  # fmt: skip
-    hidden = [base.hidden, *(run.hidden for run in rows.runs)]
-    events = _one_history(state, those, [base.events, *(run.events for run in rows.runs)])
-    graves = _one_history(state, those, [base.graves, *(run.graves for run in rows.runs)])
+    base = state.base
+    given = _one_row({name: values_of(state, name, those.places) for name in state.catalog.given}, state.catalog.schema)
+    events = _one_history(state, {name: rows_of(state, name, those.places) for name in base.events})
+    graves = _one_history(state, {name: rows_of(state, name, those.places, graves=True) for name in base.graves})
     fresh = derive_few(
         base, partial(keys_of, keys, ids), given, events, graves, _one_membership(state, those),
-        {name: _latest(gathering.column(hidden, name, those.places)) for name in base.hidden},
+        {name: _latest(hidden_of(state, name, those.places)) for name in base.hidden},
         np.arange(len(ids)) == 0, state.answers.binder, state.answers.categories,
     )  # fmt: skip
     made, moves = placed(state, those, fresh, before)
     return naming(made, (events, graves), ids), moves
 
 
-def _one_row(given: Mapping[str, Values], schema: Schema) -> dict[str, Values]:
+def _one_row(columns: Mapping[str, Column], schema: Schema) -> dict[str, Values]:
     """Each value of the first, or else of the next one who has one; a score goes with its label."""
-    columns = {name: held for name, held in given.items() if isinstance(held, Column)}
     chosen = {name: _first(np.flatnonzero(column.known)) for name, column in columns.items()}
     for label in schema.labels.keys() & chosen.keys():
         if columns[label].known.any() and score_name(label) in chosen:
@@ -106,13 +100,12 @@ def _latest(versions: Column) -> Column:
     return _alone(versions, int(np.argmax(versions.data)))
 
 
-def _one_history(state: State, those: Touched, held: list[Mapping[str, Events]]) -> dict[str, Events]:
+def _one_history(state: State, held: Mapping[str, Events]) -> dict[str, Events]:
     """All rows as those of the first."""
     made = {}
-    for name in held[0]:
-        events = gathering.events(held, name, those.places)
+    for name, events in held.items():
         rows = loose(events, list(state.catalog.schema.streams[name].fields))
-        made[name] = widened(arrange(rows, np.zeros(events.rows, np.uint32), 1), len(those))
+        made[name] = widened(arrange(rows, np.zeros(events.rows, np.uint32), 1), events.customers)
     return made
 
 

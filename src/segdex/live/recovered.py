@@ -9,7 +9,7 @@ from pathlib import Path
 from segdex.errors import CorruptError, SegdexError
 from segdex.generation import alone
 from segdex.live import records
-from segdex.live.changer import Changer, tidied
+from segdex.live.changer import Changer
 from segdex.live.feed import Feed
 from segdex.live.perform import performed
 from segdex.live.records import entry_of
@@ -97,4 +97,3 @@ def _do_again(state: State, found: Sequence[tuple[int, bytes]], place: str) -> N
             state, moves, redefined = performed(state, record.action)
         if entry_of(state.version.number, state.version.as_of, moves, redefined) != record.entry:
             raise CorruptError("a record says other changes than it makes", place=here)
-        state = tidied(state)

@@ -49,8 +49,8 @@ def kept_rules(state: State) -> list[Bound]:
 
 def _members(state: State, name: str) -> Predicate:
     """Who is in a tracked segment by what is known."""
-    version, rows, count = state.version, state.held, state.version.count
-    if version.delta is None:
+    delta, count = state.version.delta, state.version.count
+    if delta is None:
         return state.tracked[name]
-    now = rows.plus.set_of(place_of(name))
-    return hot.from_words(put_in(state.tracked[name], now, rows.ids, count), count)
+    now = delta.plus.predicates[place_of(name)]
+    return hot.from_words(put_in(state.tracked[name], now, delta.owners, count), count)

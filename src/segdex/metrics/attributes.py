@@ -36,14 +36,16 @@ def years_since(days: Ints, today: int) -> Ints:
 
     A date in the future has a negative number: the year of *today* is full only from the anniversary on.
     """
-    dates = np.where(days == MISSING, 0, days).astype("datetime64[D]")
+    missing = days == MISSING
+    dates = np.where(missing, 0, days).astype("datetime64[D]")
+    months_of = dates.astype("datetime64[M]")
     now = np.datetime64(today, "D")
     this_month = now.astype("datetime64[M]")
-    months = (this_month - dates.astype("datetime64[M]")).astype(np.int64)
-    days_of_month = (dates - dates.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
+    months = (this_month - months_of).astype(np.int64)
+    days_of_month = (dates - months_of.astype("datetime64[D]")).astype(np.int64)
     last_of_month = int(((this_month + 1).astype("datetime64[D]") - this_month.astype("datetime64[D]")).astype(int)) - 1
     day_of_now = int((now - this_month.astype("datetime64[D]")).astype(int))
     months -= np.minimum(days_of_month, last_of_month) > day_of_now
     years: Ints = months // 12
-    years[days == MISSING] = MISSING
+    years[missing] = MISSING
     return years

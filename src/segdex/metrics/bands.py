@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from decimal import Decimal
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -15,7 +16,7 @@ from segdex.metrics import families
 from segdex.schema.model import Band, Edge
 from segdex.schema.types import ValueType
 from segdex.values import clock
-from segdex.values.column import MISSING, Codes, Column, Data, Mask
+from segdex.values.column import MISSING, Codes, Column, Data, Mask, texts
 from segdex.values.family import Family
 
 PhysicalEdges: TypeAlias = tuple[int | float, ...]
@@ -83,18 +84,24 @@ def _of_family(declared: Band, family: Family, edges: PhysicalEdges) -> Family:
 def _labelled(declared: Band, codes: Codes, family: bool = False) -> Column:
     assert declared.labels is not None
     kind = ValueType("category", order=declared.labels, family=family, role="band")
-    return Column(kind, codes, pa.array(declared.labels, pa.large_string()))
+    return Column(kind, codes, dictionary_of(declared.labels))
+
+
+@lru_cache(maxsize=1024)
+def dictionary_of(labels: tuple[str, ...]) -> pa.LargeStringArray:
+    """Labels as the dictionary of a column, always the same one: columns that share it need not be compared."""
+    return texts(labels)
 
 
 def _codes(data: Data, edges: PhysicalEdges) -> Codes:
     """How many edges are at or below each value; -1 where it is missing."""
     if data.dtype == np.float64:
-        codes = np.searchsorted(np.array(edges, np.float64), data, "right").astype(np.int32)
+        codes = np.array(edges, np.float64).searchsorted(data, "right").astype(np.int32)
         codes[np.isnan(data)] = -1
         return codes
     # No value reaches an edge above the range of integers; every known value reaches one below it.
     reachable = [max(int(edge), MISSING) for edge in edges if edge <= _HIGHEST]
-    codes = np.searchsorted(np.array(reachable, np.int64), data, "right").astype(np.int32)
+    codes = np.array(reachable, np.int64).searchsorted(data, "right").astype(np.int32)
     codes[data == MISSING] = -1
     return codes
 
@@ -103,22 +110,27 @@ def _codes(data: Data, edges: PhysicalEdges) -> Codes:
 
 
 def _declared_edges(edges: tuple[Edge, ...], column: Column, zone: dt.tzinfo) -> PhysicalEdges:
-    return tuple(_physical(edge, column, zone) for edge in edges)
+    return _physical_edges(edges, column.type, column.data.dtype == np.float64, zone)
 
 
-def _physical(edge: Edge, column: Column, zone: dt.tzinfo) -> int | float:
+@lru_cache(maxsize=1024)
+def _physical_edges(edges: tuple[Edge, ...], of: ValueType, is_float: bool, zone: dt.tzinfo) -> PhysicalEdges:
+    return tuple(_physical(edge, of, is_float, zone) for edge in edges)
+
+
+def _physical(edge: Edge, of: ValueType, is_float: bool, zone: dt.tzinfo) -> int | float:
     """The least physical value that is at or above *edge*; a float edge is the float64 nearest to what is written."""
     match edge:
         case dt.datetime():
             return clock.to_microseconds(edge)
         case dt.date():
             day = edge.toordinal() - _EPOCH
-            return clock.midnight(day, zone) if column.type.kind == "time" else day
-        case Decimal() if column.data.dtype == np.float64:
+            return clock.midnight(day, zone) if of.kind == "time" else day
+        case Decimal() if is_float:
             return float(edge)
         case _:
             numerator, denominator = edge.as_integer_ratio()
-            return int(-(-numerator * 10 ** (column.type.scale or 0) // denominator))  # rounded up, exactly
+            return int(-(-numerator * 10 ** (of.scale or 0) // denominator))  # rounded up, exactly
 
 
 def _quantile_edges(count: int, values: Column, among: Mask | None) -> PhysicalEdges:

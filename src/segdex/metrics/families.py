@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,11 +28,12 @@ def gathered(
         column: any column of the values' type; its data is not looked at.
         rest: the physical value of customers without a pair; pairs that have it are left out.
     """
-    codes, customers, data = (np.concatenate([part[at] for part in parts]) for at in range(3))
+    codes, customers, data = parts[0]
     if len(parts) > 1:
+        codes, customers, data = (np.concatenate([part[at] for part in parts]) for at in range(3))
         order = np.argsort(codes, kind="stable")
         codes, customers, data = codes[order], customers[order], data[order]
-    return sparse(codes, customers, dataclasses.replace(column, data=data), categories, rest)
+    return sparse(codes, customers, column.with_data(data), categories, rest)
 
 
 def shares(part: Family, whole: Column) -> Family:
@@ -46,7 +46,7 @@ def shares(part: Family, whole: Column) -> Family:
     customers = part.customers[has_whole]
     with np.errstate(invalid="ignore", over="ignore"):
         values = part.column.data[has_whole] / whole.data[customers].astype(np.float64) + 0.0
-    column = dataclasses.replace(part.column, data=values)
+    column = part.column.with_data(values)
     return sparse(codes_of(part)[has_whole], customers, column, part.categories, 0.0, among)
 
 
@@ -58,7 +58,7 @@ def ratios(numerator: Family, denominator: Family) -> Family:
     at = np.minimum(np.searchsorted(above, below), max(len(above) - 1, 0))
     counts = np.append(numerator.column.data, 0)
     values = np.where(np.append(above, -1)[at] == below, counts[at], 0) / denominator.column.data
-    column = dataclasses.replace(denominator.column, data=values)
+    column = denominator.column.with_data(values)
     codes = (below >> 32).astype(np.int32)
     return sparse(codes, denominator.customers, column, categories, float("nan"))
 

@@ -103,7 +103,7 @@ class _OverFamilies:
             data = family.without_pair(customers)
             pairs = slice(int(family.offsets[first]), int(family.offsets[last]))
             data[np.searchsorted(places, own[part])] = family.column.data[pairs]
-            held[part] = dataclasses.replace(family.column, data=data)
+            held[part] = family.column.with_data(data)
         values = _values(self._formula, held, len(places), self._source)
         return (places >> 32).astype(np.int32), customers, values
 
@@ -113,7 +113,7 @@ class _OverFamilies:
         count = 1 if alike else self._source.count
         held = dict(self._plain)
         for part, family in self._whole.items():
-            held[part] = dataclasses.replace(family.column, data=family.without_pairs(count))
+            held[part] = family.column.with_data(family.without_pairs(count))
         values = _values(self._formula, held, count, self._source)
         known = ~np.isnan(values)
         if not known.any():

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -69,6 +69,7 @@ class Selected:
         transactions: the transactions, with the times of their earliest kept rows.
         per_row: fields that are not summed over a transaction.
         own: fields that transactions have and rows do not, such as the length of sessions; shape (transactions,).
+        sums: what `summed` has found; whatever counts of the same kept rows shares it.
         as_of: the clock, in microseconds UTC.
         zone: the schema's time zone.
     """
@@ -80,6 +81,7 @@ class Selected:
     transactions: Group
     per_row: frozenset[str]
     own: Mapping[str, Column]
+    sums: dict[str, Data]
     as_of: int
     zone: dt.tzinfo
 
@@ -122,9 +124,11 @@ class Selected:
         data, units = self.column(field).data, self.events.units
         if units is None or field in self.own:
             return data
-        totals, known = self.totals(Group(units, self.keep, self.time), data, field)
-        totals[known == 0] = MISSING if totals.dtype == np.int64 else np.nan
-        return totals
+        if field not in self.sums:
+            totals, known = self.totals(Group(units, self.keep, self.time), data, field)
+            totals[known == 0] = MISSING if totals.dtype == np.int64 else np.nan
+            self.sums[field] = totals
+        return self.sums[field]
 
     def totals(self, group: Group, data: Data, field: str) -> tuple[Data, Ints]:
         """The sum (0 where nothing is known) and the number of known values of each group.
@@ -213,13 +217,18 @@ def _threads() -> int:
 
 def of_customers(metric: Metric, source: Source, block: Events) -> Selected:
     """What counts of one block for each customer."""
-    return _select(metric, source, *kept(metric, source, block))
+
+    def selected() -> Selected:
+        return _select(metric, source, _shared_joined(metric, source, block))
+
+    return _shared(source, metric, block, ("selected", metric.window, metric.where, metric.having), selected)
 
 
 def of_pairs(metric: Metric, source: Source, block: Events) -> tuple[Selected, Codes, npt.NDArray[np.uint32]]:
     """What counts of one block for each pair: as `pairs_by_block`, the first customer of the block being 0."""
     pairs, codes, customers, _ = _regrouped(metric, *kept(metric, source, block), _names(metric))
-    return _select(metric, source, pairs, np.ones(pairs.rows, np.bool_)), codes, customers
+    joined = _joined(metric, source, pairs, np.ones(pairs.rows, np.bool_))
+    return _select(metric, source, joined), codes, customers
 
 
 def of_two(
@@ -237,7 +246,8 @@ def of_two(
         names = _names(one) | _names(other)
         block, codes, customers, order = _regrouped(one, block, keep | others, names)
         keep, others = keep[order], others[order]
-    return _select(one, source, block, keep), _select(other, source, block, others), codes, customers
+    first, second = _joined(one, source, block, keep), _joined(other, source, block, others)
+    return _select(one, source, first), _select(other, source, second), codes, customers
 
 
 def blocks(events: Events, most: int | None = None) -> Iterator[Events]:
@@ -332,26 +342,73 @@ def kept(metric: Metric, source: Source, events: Events) -> tuple[Events, Mask]:
     return events, keep
 
 
-def _select(metric: Metric, source: Source, events: Events, keep: Mask) -> Selected:
-    """Join the rows in *keep* into transactions, and choose among those by window and ``having``."""
-    assert metric.stream is not None
-    zone, stream = source.catalog.zone, source.catalog.schema.streams[metric.stream]
-    if isinstance(stream.unit, Gap) and events.units is None:
-        events = with_sessions(events, keep, gap_of(stream.unit))
-    if events.time is None:
-        time, (low, high) = np.zeros(events.rows, np.int64), (clock.FIRST, 0)
-    else:
-        time, (low, high) = events.time, bounds(metric.window, source.as_of, zone)
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Joined:
+    """The kept rows of a stream as transactions, of which windows then choose; *transactions* has all of them.
+
+    The attributes are those of `Selected`.
+    """
+
+    events: Events
+    keep: Mask
+    time: Ints
+    transactions: Group
+    own: Mapping[str, Column]
+    sums: dict[str, Data] = dataclasses.field(default_factory=dict)
+
+
+def _shared(source: Source, metric: Metric, block: Events, what: Hashable, make: Callable[[], T]) -> T:
+    """What *make* makes of *block* for *metric*; kept for other metrics where *source* keeps what they share."""
+    if source.common is None or block is not source.events[metric.stream or ""]:
+        return make()
+    key = (metric.stream, source.as_of, what)
+    if key not in source.common:
+        source.common[key] = make()
+    found: T = source.common[key]
+    return found
+
+
+def _shared_joined(metric: Metric, source: Source, block: Events) -> _Joined:
+    last = metric.window if isinstance(metric.window, Last) else None
+
+    def joined() -> _Joined:
+        return _joined(metric, source, *kept(metric, source, block))
+
+    return _shared(source, metric, block, ("joined", last, metric.where), joined)
+
+
+def _joined(metric: Metric, source: Source, events: Events, keep: Mask) -> _Joined:
+    """Join the rows in *keep* into transactions."""
+    unit = source.catalog.schema.streams[metric.stream or ""].unit
+    if isinstance(unit, Gap) and events.units is None:
+        events = with_sessions(events, keep, gap_of(unit))
+    time = np.zeros(events.rows, np.int64) if events.time is None else events.time
     if events.units is None:
-        inside = (time > low) & (time <= high) & keep
-        transactions = Group(events.offsets, inside, time)
+        transactions = Group(events.offsets, keep, time)
     else:
         assert events.unit_offsets is not None
         began = np.empty(events.transactions, np.int64)
-        kernels_transactions.earliest(events.units, time, keep, began)  # missing is below every low end
-        transactions = Group(events.unit_offsets, (began > low) & (began <= high), began)
-    own = {DURATION: durations(events, keep)} if isinstance(stream.unit, Gap) else {}
-    selected = Selected(metric.stream, events, keep, time, transactions, stream.per_row, own, source.as_of, zone)
+        kernels_transactions.earliest(events.units, time, keep, began)
+        transactions = Group(events.unit_offsets, began != MISSING, began)
+    own = {DURATION: durations(events, keep)} if isinstance(unit, Gap) else {}
+    return _Joined(events, keep, time, transactions, own)
+
+
+def _select(metric: Metric, source: Source, joined: _Joined) -> Selected:
+    """Choose among transactions by window and ``having``."""
+    assert metric.stream is not None
+    zone, group = source.catalog.zone, joined.transactions
+    if joined.events.time is not None:
+        low, high = bounds(metric.window, source.as_of, zone)
+        inside = group.time > low
+        inside &= group.inside
+        if high < source.as_of:  # no kept row is after the clock
+            inside &= group.time <= high
+        group = Group(group.offsets, inside, group.time)
+    selected = Selected(
+        metric.stream, joined.events, joined.keep, joined.time, group,
+        source.catalog.schema.streams[metric.stream].per_row, joined.own, joined.sums, source.as_of, zone,
+    )  # fmt: skip
     return selected if metric.having is None else _having(selected, metric.having)
 
 
@@ -365,7 +422,7 @@ def _having(selected: Selected, rule: nodes.Rule | str) -> Selected:
     assert not isinstance(rule, str)
     events, group = selected.events, selected.transactions
     names = {node.name for node in nodes.walk(rule) if isinstance(node, nodes.Name)}
-    sums = {name: dataclasses.replace(selected.column(name), data=selected.summed(name)) for name in names}
+    sums = {name: selected.column(name).with_data(selected.summed(name)) for name in names}
     items = _Fields(sums, events.transactions, selected.as_of, selected.zone)
     inside = group.inside & masks.mask(rule, items)
     return dataclasses.replace(selected, transactions=dataclasses.replace(group, inside=inside))

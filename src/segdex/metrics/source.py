@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
 
 from segdex.events.store import Events
 from segdex.schema.catalog import Catalog
@@ -24,6 +25,8 @@ class Source:
         value: gives a metric that was computed before, by name.
         universe: gives who is a customer, shape (customers,); None: everybody. Values are computed for all, but what
             is fitted to data is fitted to customers.
+        common: what metrics over the whole of a stream have in common, kept for as long as this object; None: it is
+            made anew for each, as memory for all of a large stream would be too much.
     """
 
     catalog: Catalog
@@ -33,3 +36,4 @@ class Source:
     events: Mapping[str, Events]
     value: Callable[[str], Column | Family]
     universe: Callable[[], Mask] | None = None
+    common: dict[Hashable, Any] | None = None

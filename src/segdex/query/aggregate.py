@@ -39,8 +39,9 @@ class Aggregate:
     Attributes:
         rule: the rule's text.
         of: the name whose values these are.
-        count: members with a known value.
-        missing: members without one.
+        count: members with a known value; None where they are fewer than the schema's ``privacy.minimum_count`` and
+            not 0. Then everything that their values come to is None too.
+        missing: members without one; None where they are so few.
         sum: the total: exact for integers and numbers with a scale, however large; 0 where no value is known. Other
             numbers are added as float64 in the order of dense ids, so the same index gives the same bits. None for
             dates and times.
@@ -54,8 +55,8 @@ class Aggregate:
 
     rule: str
     of: str
-    count: int
-    missing: int
+    count: int | None
+    missing: int | None
     sum: Sum | None
     mean: float | None
     min: Any
@@ -67,7 +68,8 @@ class Aggregate:
         told = {"sum": self.sum, "mean": self.mean, "min": self.min, "max": self.max}
         told |= {f"q{q}": value for q, value in self.quantiles.items()}
         values = "".join(f", {name} {value}" for name, value in told.items() if value is not None)
-        numbers = f"{self.count:,} known, {self.missing:,} missing{values}"
+        known, missing = ("few" if number is None else f"{number:,}" for number in (self.count, self.missing))
+        numbers = f"{known} known, {missing} missing{values}"
         return f"<segdex.Aggregate of {self.of} over {self.rule}: {numbers}>"
 
     def to_arrow(self) -> pa.Table:
@@ -109,13 +111,17 @@ def aggregate(chosen: Predicate, executor: Executor, name: str, text: str, quant
         )
     values, total = _known(chosen, column)
     count = len(values)
-    added = total if column.type.kind in _ADDED else None
+    fewest = executor.generation.catalog.schema.privacy.minimum_count
+    shown, missing = _shown(count, fewest), _shown(len(chosen) - count, fewest)
+    if shown is None:
+        values = values[:0]  # what few values come to tells of each of them
+    added = total if shown is not None and column.type.kind in _ADDED else None
     (least, greatest, *found), kind = _picked(values, column, [_place(q, count) for q in asked])
     return Aggregate(
         rule=text,
         of=name,
-        count=count,
-        missing=len(chosen) - count,
+        count=shown,
+        missing=missing,
         sum=None if added is None else _in_units(added, column),
         mean=None if added is None or not count else float(added) / float(count * _unit(column)),
         min=least,
@@ -123,6 +129,11 @@ def aggregate(chosen: Predicate, executor: Executor, name: str, text: str, quant
         quantiles=dict(zip(asked, found, strict=True)),
         type=kind,
     )
+
+
+def _shown(count: int, fewest: int) -> int | None:
+    """A count as it may be told: None where it is too small, and not 0."""
+    return None if 0 < count < fewest else count
 
 
 def _asked(quantiles: Iterable[float]) -> list[float]:

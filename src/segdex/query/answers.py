@@ -101,7 +101,7 @@ class Answers:
         held = self.version.delta
         if version.delta is held:
             return self.trail
-        return Trail() if changed is None else self.trail.next(changed, held.plus.count if held else 0, version.base)
+        return Trail() if changed is None else self.trail.next(changed, len(held.ids) if held else 0, version.base)
 
     def _executor(self, rows: Generation) -> Executor:
         return Executor(rows, DELTA_BYTES, self.binder)
@@ -160,9 +160,13 @@ class Answers:
 
     def _tally(self, bound: Bound) -> Tally:
         """Whom of the changed *bound* holds for, from the rows of them all."""
-        if self.minus is None or self.plus is None:
+        delta = self.version.delta
+        if self.minus is None or self.plus is None or delta is None:
             return tally_of_nobody(self.trail.mark)
         words = hot.to_words(self.plus.members(bound))
+        if self.plus.generation.count > len(delta.ids):  # some have changed more than once
+            latest, bit = delta.latest, np.uint64(1)
+            words = hot.mask_words(words[latest >> 6] >> (latest & 63).astype(np.uint64) & bit != 0)
         return Tally(self.trail.mark, self.minus.count(bound), int(np.bitwise_count(words).sum()), words)
 
     def settled(self, plans: Plans) -> Plans:
@@ -188,7 +192,7 @@ class Answers:
         delta = self.version.delta
         if delta is None or plans.tally is None:
             return (self.base if delta is None else self.folded).members_of(plans.base)
-        held, now = self.base.members_of(plans.base), hot.from_words(plans.tally.words, delta.plus.count)
+        held, now = self.base.members_of(plans.base), hot.from_words(plans.tally.words, len(delta.ids))
         return hot.from_words(put_in(held, now, delta.ids, self.version.count), self.version.count)
 
     def ids(self, plans: Plans) -> Ids:
@@ -209,16 +213,16 @@ class Answers:
             return self.folded, one
         delta = self.version.delta
         if delta is not None and self.plus is not None:
-            slot = int(delta.slots_of(np.array([one], np.int64))[0])
-            if slot >= 0:
-                return self.plus, slot
+            row = delta.row_of(one)
+            if row >= 0:
+                return self.plus, row
         return self.base, one
 
     def holds(self, plans: Plans, one: int) -> bool:
         """Whether what plans find has the customer with dense id *one*."""
         delta = self.version.delta
         if delta is not None and plans.tally is not None:
-            slot = int(delta.slots_of(np.array([one], np.int64))[0])
+            slot = delta.slot_of(one)
             if slot >= 0:
                 return plans.tally.has(slot)
         return plans.base.program.contains(one)
@@ -236,7 +240,7 @@ class Answers:
         delta, base = self.version.delta, self.version.base
         if delta is None:
             return base.universe
-        bits = put_in(base.universe, delta.plus.universe, delta.ids, self.version.count)
+        bits = put_in(base.universe, delta.plus.universe, delta.owners, self.version.count)
         return hot.from_words(bits, self.version.count)
 
     @Once
@@ -256,7 +260,8 @@ class Answers:
 
 
 def put_in(held: Predicate, now: Predicate, ids: Ints, count: int) -> Words:
-    """The bits of *held*, of *count* ids, with those of *ids* replaced by the bits of *now*, one a slot."""
+    """The bits of *held*, of *count* ids, with those of *ids* replaced by the bits of *now*: of one that is there more
+    than once by the last."""
     bits = np.zeros(-(-count // CHUNK) * (CHUNK // 64), np.uint64)
     old = hot.to_words(held)
     bits[: len(old)] = old

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
+from segdex.forks import Once
 from segdex.rules import nodes
 from segdex.schema.catalog import Catalog
 from segdex.schema.check import check_rule
@@ -73,7 +74,7 @@ Bound: TypeAlias = Leaf | Every | All | Some | Without | Named | ForAny | Stored
 
 
 class Binder:
-    """Binds rules to a catalog. A segment is bound once however often it is used."""
+    """Binds rules to a catalog. A segment or stage is bound once however often it is used."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -114,6 +115,34 @@ class Binder:
             assert not isinstance(where, str)
             self._segments[name] = Named(name, Stored(name) if where is None else self.bind_checked(where))
         return self._segments[name]
+
+    @Once
+    def stages(self) -> dict[str, tuple[Bound, ...]]:
+        """The rules of each list of stages, in their order."""
+        lists = self._catalog.schema.stages
+        return {name: tuple(self.bind_checked(_checked(each.where)) for each in lists[name]) for name in lists}
+
+    @Once
+    def kept_calls(self) -> tuple[tuple[str, nodes.Call], ...]:
+        """The inline calls in rules whose answers are kept of each customer, those of stages and tracked segments.
+
+        Each comes with the place of its rule in the schema.
+        """
+        segments = self._catalog.schema.segments
+        rules = {f"stages.{name}.{at}": rule for name, held in self.stages.items() for at, rule in enumerate(held)}
+        rules |= {f"segments.{name}": self._segment(name) for name, each in segments.items() if each.tracked}
+        return tuple(
+            (place, node)
+            for place, rule in rules.items()
+            for leaf in leaves(rule)
+            for node in nodes.walk(leaf.rule)
+            if isinstance(node, nodes.Call)
+        )
+
+
+def _checked(rule: nodes.Rule | str) -> nodes.Rule:
+    assert not isinstance(rule, str)
+    return rule
 
 
 def leaves(bound: Bound) -> Iterator[Leaf | ForAny]:

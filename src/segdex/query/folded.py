@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,8 +36,6 @@ def folded(version: Version, universe: Predicate) -> Generation:
     base, delta, count = version.base, version.delta, version.count
     assert delta is not None
     values = Lazy({name: partial(_values, base, delta, count, name) for name in base.values})
-    names = [*base.predicates, *(name for name in delta.plus.predicates if name not in base.predicates)]
-    names = [name for name in names if name in delta.plus.predicates]
     return dataclasses.replace(
         base,
         number=version.number,
@@ -49,7 +47,7 @@ def folded(version: Version, universe: Predicate) -> Generation:
         events=Lazy(
             {name: partial(_events, base.events, delta.plus.events, delta, count, name) for name in base.events}
         ),
-        predicates=Lazy({name: partial(_predicate, base, delta, count, name) for name in names}),
+        predicates=_Sets(base, delta, count),
         ranks={},
         graves=Lazy(
             {name: partial(_events, base.graves, delta.plus.graves, delta, count, name) for name in base.graves}
@@ -61,17 +59,17 @@ def folded(version: Version, universe: Predicate) -> Generation:
 
 
 def put_values(base: Values, now: Values, delta: Delta, count: int) -> Values:
-    """The values of the base with those of the slots, *now*, put in."""
+    """The values of the base with those of who has changed, of *now*, put in."""
     if isinstance(base, Family):
         assert isinstance(now, Family)
-        return patched_family(base, now, delta.ids, np.arange(len(delta.ids)), count)
+        return patched_family(base, now, delta.ids, delta.latest, count)
     assert isinstance(now, Column)
     return trimmed(put_column(base, now, delta, count))  # strings that nobody has any more are not told of
 
 
 def put_column(base: Column, now: Column, delta: Delta, count: int) -> Column:
-    """The column of the base with the items of the slots, *now*, put in."""
-    return patched(base, now, delta.ids, np.arange(len(delta.ids)), count)
+    """The column of the base with the items of who has changed, of *now*, put in."""
+    return patched(base, now, delta.ids, delta.latest, count)
 
 
 def _values(base: Generation, delta: Delta, count: int, name: str) -> Values:
@@ -84,16 +82,40 @@ def _dictionary(values: Lazy[str, Values], name: str) -> Column:
 
 
 def _events(base: Mapping[str, Events], now: Mapping[str, Events], delta: Delta, count: int, name: str) -> Events:
-    return folded_events(base[name], now[name], delta.ids, np.arange(len(delta.ids)), count)
+    return folded_events(base[name], now[name], delta.ids, delta.latest, count)
 
 
-def _predicate(base: Generation, delta: Delta, count: int, name: PredicateName) -> Predicate:
-    bits = np.zeros(-(-count // CHUNK) * (CHUNK // 64), np.uint64)
-    if name in base.predicates:
-        old = hot.to_words(base.predicates[name])
-        bits[: len(old)] = old
-    kernels_rows.put_bits(hot.to_words(delta.plus.predicates[name]), delta.ids, bits)
-    return hot.from_words(bits, count)
+class _Sets(Mapping[PredicateName, Predicate]):
+    """The sets that those who have changed have too; made, and looked for, when they are asked for."""
+
+    def __init__(self, base: Generation, delta: Delta, count: int) -> None:
+        self._base, self._count = base, count
+        self._now, self._owners = delta.plus.predicates, delta.owners
+        self._made: dict[PredicateName, Predicate] = {}
+
+    def __getitem__(self, name: PredicateName) -> Predicate:
+        made = self._made.get(name)
+        if made is None:
+            made = self._made.setdefault(name, self._set(name))
+        return made
+
+    def _set(self, name: PredicateName) -> Predicate:
+        now = self._now[name]
+        bits = np.zeros(-(-self._count // CHUNK) * (CHUNK // 64), np.uint64)
+        if name in self._base.predicates:
+            old = hot.to_words(self._base.predicates[name])
+            bits[: len(old)] = old
+        kernels_rows.put_bits(hot.to_words(now), self._owners, bits)
+        return hot.from_words(bits, self._count)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._now
+
+    def __iter__(self) -> Iterator[PredicateName]:
+        return iter(self._now)
+
+    def __len__(self) -> int:
+        return len(self._now)
 
 
 class Folded(Executor):

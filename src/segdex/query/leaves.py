@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -237,6 +236,9 @@ def leaf_mask(rule: nodes.Rule, generation: Generation, customers: Customers) ->
 
 def _from_pairs(rule: nodes.Rule, generation: Generation, customers: Customers) -> Mask | None:
     """A comparison of one value of a family with constants: the pairs decide, and once for all those without one."""
+    match rule:
+        case nodes.Compare(_, nodes.Name(), nodes.Number() | nodes.Text()):
+            return None  # most rules are such, and need not be walked
     match references(rule):
         case [nodes.Item(_, key) as item]:
             family = customers.family(item)
@@ -248,7 +250,7 @@ def _from_pairs(rule: nodes.Rule, generation: Generation, customers: Customers) 
         assert isinstance(key, nodes.Text)
         code = family.code(key.value)
         pairs, categories = slice(*family.offsets[code : code + 2]) if code >= 0 else slice(0, 0), 1
-    column = dataclasses.replace(family.column, data=family.column.data[pairs])
+    column = family.column.with_data(family.column.data[pairs])
     ids = family.customers[pairs]
     found = np.zeros(generation.count, np.bool_)
     found[ids[masks.leaf(rule, Pairs(column, customers))]] = True
@@ -262,10 +264,10 @@ def _add_without_pairs(
 ) -> None:
     """Add the customers for whom *rule* holds in a category in which they have no pair."""
     if family.rests is not None:
-        held = masks.leaf(rule, Pairs(dataclasses.replace(family.column, data=family.rests), customers))
+        held = masks.leaf(rule, Pairs(family.column.with_data(family.rests), customers))
     else:
         nobody = family.column.take(np.array([-1], np.int64))
-        rest = dataclasses.replace(family.column, data=np.full_like(nobody.data, family.rest))
+        rest = family.column.with_data(np.full_like(nobody.data, family.rest))
         held_by_rest = bool(masks.leaf(rule, Pairs(rest, customers))[0])
         held_by_missing = bool(masks.leaf(rule, Pairs(nobody, customers))[0])
         if not held_by_rest and (family.among is None or not held_by_missing):

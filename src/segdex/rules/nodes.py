@@ -377,7 +377,11 @@ RuleNode: TypeAlias = (
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly below *node*, in the order of its fields."""
     for name in node.__struct_fields__:
-        yield from _nodes_in(getattr(node, name))
+        held = getattr(node, name)
+        if isinstance(held, Node):
+            yield held
+        elif isinstance(held, tuple | dict):
+            yield from _nodes_in(held)
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -14,6 +14,7 @@ from segdex.rules.printer import check_length
 from segdex.schema import bands, fields
 from segdex.schema.catalog import Catalog, Names
 from segdex.schema.check import check_formula, check_rule
+from segdex.schema.families import uses_of
 from segdex.schema.labels import label_types, score_name
 from segdex.schema.metrics import Fault, check_metric
 from segdex.schema.model import Metric, Schema, Stage
@@ -50,6 +51,7 @@ def assemble(schema: Schema, origin: Origin, base: Path | None, stored: bool = F
     if not stored:
         _expect_rules(schema, root)
     fields.check_fields(schema, root)
+    _order(uses_of(schema.metrics), declared)  # the types of formulas in a circle are asked for in vain
     # The one mapping of types grows: each step needs those of the steps before.
     types = {name: fields.field_type(each, "attribute") for name, each in schema.customers.attributes.items()}
     types |= label_types(schema)
@@ -212,11 +214,15 @@ def _check_chains(uses: dict[str, set[str]], order: tuple[str, ...], schema: Sch
 
 
 def _order(uses: dict[str, set[str]], declared: dict[str, Spot]) -> tuple[str, ...]:
-    """What is computed, each after what it uses."""
+    """What is computed, each after what it uses.
+
+    Raises:
+        SchemaError: declarations use each other in a circle.
+    """
     read = {name for name, spot in declared.items() if spot.path[0] in ("customers", "labels")}
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for name in declared:
-        sorter.add(name, *sorted(uses[name]))
+        sorter.add(name, *sorted(uses.get(name, ())))
     try:
         return tuple(name for name in sorter.static_order() if name not in read)
     except CycleError as error:

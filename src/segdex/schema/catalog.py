@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from segdex.forks import Once
 from segdex.schema import kinds
+from segdex.schema.families import Families, families_of
 from segdex.schema.labels import label_types
 from segdex.schema.model import DURATION, Gap, Metric, Schema
 from segdex.schema.types import ValueType
@@ -54,6 +55,11 @@ class Catalog:
         """The names whose values are read and not computed: attributes, labels and their scores."""
         return (*self.schema.customers.attributes, *label_types(self.schema))
 
+    @Once
+    def families(self) -> Families:
+        """Of every declared metric the fields whose categories it has one value for each."""
+        return families_of(self.schema.metrics)
+
     def customers(self) -> Names:
         """The names of a rule about customers: everything declared."""
         return self._customers
@@ -68,7 +74,11 @@ class Catalog:
 
     def metric_type(self, metric: Metric) -> ValueType:
         """The type of a metric that was declared here or came from `segdex.schema.calls.metric_of`."""
-        return kinds.metric_type(metric, self.schema.metrics, {name: self.measured(name) for name in self.fields})
+        return kinds.metric_type(metric, self.families, self._measured)
+
+    @Once
+    def _measured(self) -> dict[str, Mapping[str, ValueType]]:
+        return {name: self.measured(name) for name in self.fields}
 
     def measured(self, stream: str) -> Mapping[str, ValueType]:
         """What a metric over *stream* may be about: its fields, and of sessions how long they are."""

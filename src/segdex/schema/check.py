@@ -14,7 +14,7 @@ from segdex.rules.windows import Duration
 from segdex.schema import fits
 from segdex.schema.calls import metric_of, position
 from segdex.schema.catalog import Catalog
-from segdex.schema.families import categories_of, references
+from segdex.schema.families import references
 from segdex.schema.fits import Misfit, Operand
 from segdex.schema.place import Positions
 from segdex.schema.types import Kind, Scope, ValueType
@@ -91,12 +91,11 @@ def check_formula(value: nodes.Value, catalog: Catalog, positions: Positions | N
 
 def _check_families(formula: nodes.Value, catalog: Catalog, checker: _Checker) -> None:
     """The families of a formula have a ``by`` in common: else no category would be one of all of them."""
-    metrics = catalog.schema.metrics
     shared: frozenset[str] | None = None
     for node in references(formula):
         if isinstance(node, nodes.Item):
             continue
-        fields = frozenset(by.field for by in categories_of(metrics[node.name], metrics))
+        fields = frozenset(by.field for by in catalog.families[node.name])
         if not fields:
             continue
         if shared is not None and not shared & fields:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
 from typing import NamedTuple
 
 from segdex.rules import nodes
@@ -16,24 +17,45 @@ class By(NamedTuple):
     field: str
 
 
-def categories_of(metric: Metric, metrics: Mapping[str, Metric]) -> tuple[By, ...]:
+Families = Mapping[str, tuple[By, ...]]
+"""Of every declared metric the fields whose categories it has one value for each; none: no family."""
+
+
+def categories_of(metric: Metric, families: Families) -> tuple[By, ...]:
     """The fields whose categories *metric* has one value for each, in the order of their use; none: no family.
 
     Args:
-        metric: any metric; those that a formula uses may be unknown, or use each other in a circle.
-        metrics: those that a formula refers to, by name.
+        metric: any metric; those that a formula uses may be unknown.
+        families: those of the metrics that a formula refers to.
     """
-    found: dict[By, None] = {}
-    seen: set[str] = set()
-    left = [metric]
-    while left:
-        each = left.pop()
-        found |= dict.fromkeys(_own(each))
-        names = [node.name for node in references(each.formula) if isinstance(node, nodes.Name)]
-        new = [name for name in dict.fromkeys(names) if name in metrics and name not in seen]
-        seen.update(new)
-        left.extend(metrics[name] for name in reversed(new))
+    if metric.formula is None:
+        return tuple(dict.fromkeys(_own(metric)))
+    found = dict.fromkeys(_own(metric))
+    for name in _used(metric):
+        found |= dict.fromkeys(families.get(name, ()))
     return tuple(found)
+
+
+def families_of(metrics: Mapping[str, Metric]) -> Families:
+    """The fields of every metric, each formula after those that it uses, so that no chain is walked twice.
+
+    Raises:
+        CycleError: formulas use each other in a circle; `segdex.schema.assemble` refuses them first.
+    """
+    found: dict[str, tuple[By, ...]] = {}
+    for name in TopologicalSorter(uses_of(metrics)).static_order():
+        found[name] = categories_of(metrics[name], found)
+    return found
+
+
+def uses_of(metrics: Mapping[str, Metric]) -> dict[str, set[str]]:
+    """For every metric the other declared ones that stand as a whole in its formula."""
+    return {name: metrics.keys() & _used(metric) for name, metric in metrics.items()}
+
+
+def _used(metric: Metric) -> dict[str, None]:
+    """The names in a formula, which stand for whole metrics; a value of a family is a number whatever it is about."""
+    return dict.fromkeys(node.name for node in references(metric.formula) if isinstance(node, nodes.Name))
 
 
 def references(formula: nodes.Value | str | None) -> Iterator[nodes.Name | nodes.Item]:

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
-from segdex.schema.families import By, categories_of
+from segdex.schema.families import By, Families, categories_of
 from segdex.schema.model import Metric, MetricKind
 from segdex.schema.types import Kind, ValueType
 
@@ -104,30 +104,36 @@ def keys_of(kind: str) -> tuple[str, ...]:
 
 def given(metric: Metric) -> tuple[str, ...]:
     """The keys of *metric* that differ from their defaults, without ``kind``."""
-    return tuple(key for key, value in _DEFAULTS.items() if getattr(metric, _ATTRIBUTES[key]) != value)
+    return tuple(key for key in _DEFAULTS if _is_given(metric, key))
+
+
+def _is_given(metric: Metric, key: str) -> bool:
+    return bool(getattr(metric, _ATTRIBUTES[key]) != _DEFAULTS[key])
 
 
 def form_of(metric: Metric) -> Form:
     """The form that *metric* is declared in: the one with the fewest needs unmet, the first of equals."""
-    have = given(metric)
-    return min(KINDS[metric.kind], key=lambda form: sum(need not in have for need in form.needs))
+    forms = KINDS[metric.kind]
+    if len(forms) == 1:
+        return forms[0]
+    return min(forms, key=lambda form: sum(not _is_given(metric, need) for need in form.needs))
 
 
-def metric_type(metric: Metric, metrics: Mapping[str, Metric], streams: Mapping[str, Fields]) -> ValueType:
+def metric_type(metric: Metric, families: Families, streams: Mapping[str, Fields]) -> ValueType:
     """The type of the metric's value.
 
     Args:
         metric: one that was checked.
-        metrics: all that are declared, checked or not.
+        families: those of all metrics that are declared, checked or not.
         streams: the fields of every stream.
     """
     if metric.kind == "top":
         fields: tuple[By, ...] = (By(metric.stream or "", metric.by or ""),)
         if metric.metric is not None:
-            fields = categories_of(metrics[metric.metric], metrics)
+            fields = families[metric.metric]
         return msgspec.structs.replace(_category_type(fields, streams), role="metric")
     gives = form_of(metric).gives
-    family = bool(categories_of(metric, metrics))
+    family = bool(categories_of(metric, families))
     if gives != "same":
         return ValueType(gives, family=family, role="metric")
     assert metric.stream is not None

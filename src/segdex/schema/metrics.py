@@ -8,7 +8,6 @@ from segdex.errors import SegdexError, listed, nearest
 from segdex.rules.limits import MOST_STEPS, step_fault
 from segdex.rules.windows import Lifetime, Window, window_fault
 from segdex.schema.catalog import Catalog
-from segdex.schema.families import categories_of
 from segdex.schema.fits import alike
 from segdex.schema.kinds import COMMON, KINDS, MODEL, NUMBERS, Form, form_of, given, keys_of
 from segdex.schema.model import Metric, Part, Term
@@ -150,7 +149,7 @@ def _matched(metric: Metric, catalog: Catalog, fault: Fault) -> None:
 def _top(name: str, catalog: Catalog, fault: Fault) -> None:
     """The categories are those of a declared family."""
     metrics = catalog.schema.metrics
-    known = [each for each, metric in metrics.items() if categories_of(metric, metrics)]
+    known = [each for each in metrics if catalog.families[each]]
     if name in known:
         return
     problem = f"{name!r} has one value, not one for every category" if name in metrics else f"unknown metric {name!r}"

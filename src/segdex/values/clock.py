@@ -78,6 +78,7 @@ def from_microseconds(microseconds: int) -> dt.datetime:
 # --- windows ------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1024)  # the metrics of a schema share few windows, and the clock stands still between batches
 def bounds(window: Window, as_of: int, zone: dt.tzinfo) -> tuple[int, int]:
     """The interval (low, high] of *window* at the clock *as_of*, in microseconds UTC.
 

@@ -84,20 +84,24 @@ class Column:
             known = ~np.isnan(self.data)
         return known
 
+    def with_data(self, data: Data) -> Column:
+        """Other values of the same type and with the same strings."""
+        return Column(self.type, data, self.dictionary, self.offsets)
+
     def take(self, indices: Ints) -> Column:
         """The items at *indices*, in their order; a negative index gives a missing item."""
         if self.offsets is not None:
             return self._take_tags(self.offsets, indices)
         if not len(indices) or indices.min() >= 0:
-            return dataclasses.replace(self, data=self.data[indices])
+            return self.with_data(self.data[indices])
         picked = self.data[np.maximum(indices, 0)] if len(self.data) else np.zeros(len(indices), self.data.dtype)
         picked[indices < 0] = missing_of(self.data.dtype)
-        return dataclasses.replace(self, data=picked)
+        return self.with_data(picked)
 
     def slice(self, start: int, end: int) -> Column:
         """The items *start* to *end* - 1; nothing is copied."""
         if self.offsets is None:
-            return dataclasses.replace(self, data=self.data[start:end])
+            return self.with_data(self.data[start:end])
         first, last = int(self.offsets[start]), int(self.offsets[end])
         return dataclasses.replace(self, data=self.data[first:last], offsets=self.offsets[start : end + 1] - first)
 

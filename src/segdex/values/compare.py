@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -155,6 +156,8 @@ def _by_table(column: Column, table: Mask) -> Mask:
 def _text_table(op: Comparison, column: Column, label: str) -> Mask:
     """Which of the column's distinct strings satisfy ``string op label``; ``<`` and ``>`` follow the declared order."""
     assert column.dictionary is not None
+    if column.type.role == "band" and column.type.order is not None:
+        return _band_table(op, column.type.order, label)
     wanted = as_kept(column, [label])[0]
     if op in ("=", "!="):
         return _as_numpy((pc.equal if op == "=" else pc.not_equal)(column.dictionary, wanted))
@@ -163,6 +166,19 @@ def _text_table(op: Comparison, column: Column, label: str) -> Mask:
     signs = np.sign(ranks - rank) + 1
     accepted: Mask = (ranks >= 0) & (((ACCEPTS[op] >> signs) & 1) == 1)
     return accepted
+
+
+@lru_cache(maxsize=1024)
+def _band_table(op: Comparison, bands: tuple[str, ...], label: str) -> Mask:
+    """As `_text_table`, of bands: their dictionary is their order, whatever the data."""
+    rank = bands.index(label) if label in bands else -1
+    table = np.array([bool(ACCEPTS[op] >> (_sign(code - rank) + 1) & 1) for code in range(len(bands))], np.bool_)
+    table.flags.writeable = False
+    return table
+
+
+def _sign(number: int) -> int:
+    return (number > 0) - (number < 0)
 
 
 def order_ranks(column: Column) -> Ints:

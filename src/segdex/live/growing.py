@@ -1,0 +1,249 @@
+"""Columns that are only ever added to: what a version reads of them stays as it is while later ones grow.
+
+Rows are numbered from 0; whoever reads says how many rows there were. What comes is written at the row that it is
+given, so that rows which never came to be seen, because a change failed, are written over by the next ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segdex.forks import ForkLock
+from segdex.schema.types import ValueType
+from segdex.values.column import Column, Ints
+from segdex.values.dictionaries import MOST_KEPT, alike, fixed, trimmed, united
+
+_LEAST = 1024
+_turns = itertools.count()
+
+
+class Growing:
+    """An array with room to spare. One thread writes; whoever reads has the items before those that are written."""
+
+    __slots__ = ("_held", "_least")
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        self._held: npt.NDArray[Any] = np.empty(0, dtype)
+        # Many arrays grow by the same rows: they do not all find their room used up by the same batch.
+        self._least = _LEAST * (16 + next(_turns) % 16) // 16
+
+    def put(self, at: int, items: npt.NDArray[Any]) -> None:
+        """Write *items* from the place *at* on; there are so many before."""
+        end = at + len(items)
+        if end > len(self._held):
+            more = np.empty(max(self._least, 2 * len(self._held), end), self._held.dtype)
+            more[:at] = self._held[:at]
+            self._held = more
+        self._held[at:end] = items
+
+    def upto(self, count: int) -> npt.NDArray[Any]:
+        """The first *count* items; nothing is copied."""
+        return self._held[:count]
+
+
+class GrowingColumn:
+    """A column to which rows are added.
+
+    Strings are kept as they came: a code is the place of a string among all that came, one dictionary after another. To
+    add some takes no look at the strings of others, unless they are few; the codes of a `Column`, which ascend as the
+    strings do, are made of that for the rows that are taken, or for all rows where all are read.
+    """
+
+    def __init__(self) -> None:
+        self._form: _Form | None = None
+        self._later: list[tuple[int, Column]] = []
+        self._lock = ForkLock()
+
+    def add(self, at: int, column: Column) -> None:
+        """As `put`, but nothing is copied until somebody reads rows."""
+        if self._later and self._later[-1][0] >= at:
+            with self._lock:
+                self._later = [each for each in self._later if each[0] < at]
+        self._later.append((at, column))
+
+    def _settle(self) -> _Form:
+        if self._later:
+            with self._lock:
+                while self._later:
+                    self.put(*self._later[0])
+                    del self._later[0]
+        assert self._form is not None
+        return self._form
+
+    def put(self, at: int, column: Column) -> bool:
+        """Write the items of *column* from row *at* on. Whether identifiers that were integers are text from now on."""
+        form = self._form
+        if form is None or not at:
+            self._form = form = _Form(column)
+        elif not form.fits(column):
+            # Identifiers that turn out to be text, versions that turn out to be no whole numbers.
+            whole, column = alike([form.column(at), column])
+            self._form = made = _Form(whole)
+            made.put(0, whole)
+            made.put(at, column)
+            return whole.dictionary is not None
+        form.put(at, column)
+        return False
+
+    def column(self, count: int) -> Column:
+        """The first *count* rows."""
+        return self._settle().column(count)
+
+    def take(self, rows: Ints) -> Column:
+        """Some rows, in their order."""
+        return self._settle().take(rows)
+
+
+class _Form:
+    """A column in one physical form."""
+
+    def __init__(self, like: Column) -> None:
+        self._like = dataclasses.replace(like, data=like.data[:0], offsets=None)
+        self._data = Growing(like.data.dtype)
+        self._offsets: Growing | None = None
+        if like.offsets is not None:
+            self._offsets = Growing(np.int64)
+            self._offsets.put(0, np.zeros(1, np.int64))
+        self._strings = _Strings(like.type)
+        self._sorted = _Sorted(0, None, Growing(np.int32))
+        self._lock = ForkLock()
+
+    def fits(self, column: Column) -> bool:
+        like = self._like
+        return (
+            (like.dictionary is None) == (column.dictionary is None)
+            and like.data.dtype == column.data.dtype
+            and like.type.kind == column.type.kind
+        )
+
+    def put(self, at: int, column: Column) -> None:
+        first = at if self._offsets is None else int(self._offsets.upto(at + 1)[-1])
+        if self._sorted.items > first:
+            self._sorted = _Sorted(0, None, Growing(np.int32))
+        self._data.put(first, column.data if column.dictionary is None else self._strings.put(column))
+        if self._offsets is not None and column.offsets is not None:
+            self._offsets.put(at + 1, column.offsets[1:] + first)
+
+    def column(self, count: int) -> Column:
+        offsets = None if self._offsets is None else self._offsets.upto(count + 1)
+        items = count if offsets is None else int(offsets[-1])
+        if self._like.dictionary is None:
+            return dataclasses.replace(self._like, data=self._data.upto(items))
+        with self._lock:
+            held = self._sorted
+            if held.items < items or held.strings is None:
+                self._sorted = held = self._more_sorted(held, items)
+        return dataclasses.replace(self._like, data=held.codes.upto(items), dictionary=held.strings, offsets=offsets)
+
+    def _more_sorted(self, held: _Sorted, items: int) -> _Sorted:
+        fresh = self._strings.meant(self._data.upto(items)[held.items :])
+        if held.strings is None:
+            before = Column(self._like.type, held.codes.upto(0), fresh.dictionary)
+        else:
+            before = Column(self._like.type, held.codes.upto(held.items), held.strings)
+        now, more = alike([before, fresh])
+        codes = held.codes
+        if now.dictionary is not before.dictionary:
+            codes = Growing(np.int32)
+            codes.put(0, now.data)
+        codes.put(held.items, more.data)
+        return _Sorted(items, now.dictionary, codes)
+
+    def take(self, rows: Ints) -> Column:
+        whole = self._like
+        if self._offsets is not None:
+            count = int(rows.max(initial=-1)) + 1
+            offsets = self._offsets.upto(count + 1)
+            whole = dataclasses.replace(whole, data=self._data.upto(int(offsets[-1])), offsets=offsets)
+        else:
+            whole = dataclasses.replace(whole, data=self._data.upto(int(rows.max(initial=-1)) + 1))
+        taken = whole.take(rows)
+        if taken.dictionary is None:
+            return taken
+        return dataclasses.replace(self._strings.meant(taken.data), offsets=taken.offsets)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Sorted:
+    """Codes of all items under a dictionary that ascends: how many, the dictionary, and the codes."""
+
+    items: int
+    strings: pa.LargeStringArray | None
+    codes: Growing
+
+
+class _Strings:
+    """Strings as they came, in pieces each of which ascends; the same string may be in several."""
+
+    def __init__(self, kind: ValueType) -> None:
+        self._type = kind
+        self._pieces: list[pa.LargeStringArray] = []
+        self._starts: list[int] = []
+        self._total = 0
+        self._few = True
+
+    def put(self, column: Column) -> Any:
+        """The codes of *column* among all strings, those of its own added where there is need."""
+        strings: pa.LargeStringArray = column.dictionary
+        if self._pieces:
+            last, start = self._pieces[-1], self._starts[-1]
+            if strings is last or strings.equals(last):
+                return _shifted(column.data, start)
+            if self._few and not fixed(column):
+                places = pc.index_in(strings, value_set=last)
+                if not places.null_count:
+                    return _mapped(column.data, np.asarray(places), start)
+                if len(strings) <= MOST_KEPT and len(whole := united(last, strings)) <= MOST_KEPT:
+                    self._add(whole)
+                    return _mapped(column.data, np.asarray(pc.index_in(strings, value_set=whole)), self._starts[-1])
+        column = trimmed(column) if len(strings) > MOST_KEPT else column
+        strings = column.dictionary
+        # Strings that are many are different in each batch: to put them together each time would take ever longer.
+        self._few = self._few and not self._pieces and len(strings) <= MOST_KEPT
+        self._add(strings)
+        return _shifted(column.data, self._starts[-1])
+
+    def _add(self, strings: pa.LargeStringArray) -> None:
+        self._starts.append(self._total)
+        self._total += len(strings)
+        self._pieces.append(strings)
+
+    def meant(self, codes: Any) -> Column:
+        """The column of these codes under a dictionary that ascends."""
+        low, high = int(codes.max(initial=-1)), -1
+        if low >= 0:
+            low, high = int(np.min(codes, where=codes >= 0, initial=low)), low
+        pieces, starts = self._pieces, self._starts
+        first = max(int(np.searchsorted(starts, low, "right")) - 1, 0)
+        if high < 0 or high < starts[first] + len(pieces[first]):
+            first = len(pieces) - 1 if high < 0 else first
+            return Column(self._type, _shifted(codes, -starts[first]), pieces[first])
+        used = np.unique(codes[codes >= 0])
+        of = np.searchsorted(starts, used, "right") - 1
+        bounds = np.flatnonzero(np.diff(of, prepend=-1))
+        parts = [
+            pieces[of[begin]].take(pa.array(part - starts[of[begin]]))
+            for begin, part in zip(bounds, np.split(used, bounds[1:]), strict=True)
+        ]
+        together = pa.concat_arrays(parts)
+        strings = united(together)
+        places = np.asarray(pc.index_in(together, value_set=strings), np.int32)
+        found = places[np.minimum(np.searchsorted(used, codes), len(used) - 1)]
+        return Column(self._type, np.where(codes >= 0, found, np.int32(-1)), strings)
+
+
+def _shifted(codes: Any, start: int) -> Any:
+    """Codes and *start*; missing ones stay so."""
+    return codes if not start else np.where(codes >= 0, codes + np.int32(start), np.int32(-1))
+
+
+def _mapped(codes: Any, places: Any, start: int) -> Any:
+    table = np.append(places.astype(np.int32) + np.int32(start), np.int32(-1))
+    return table[codes]
