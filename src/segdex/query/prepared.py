@@ -15,6 +15,7 @@ from segdex.deadlines import within
 from segdex.query.answers import Answers, Plans
 from segdex.query.bind import All, Bound, Without
 from segdex.query.execute import Plan
+from segdex.query.tally import MOST_STEPS
 from segdex.query.workers import SPLIT_BYTES, Workers
 from segdex.rules.nodes import Rule
 from segdex.schema.catalog import Catalog
@@ -109,18 +110,23 @@ class Query:
         address, chunks, outside = program.place
         return answers, program, kernels_evaluate.count.compile(), address, chunks, outside - changed
 
-    def make_ready(self, index: Holder, answers: Answers) -> None:
-        """Plan for *answers*, which *index* is about to put in place: whoever counts then finds all done.
+    def make_ready(self, answers: Answers) -> None:
+        """Plan for *answers*, which is about to be put in place: whoever counts then finds all done.
 
-        What is ready for the version that answers now stays so. Of another holder's query nothing is done.
+        What is ready for the version that answers now stays so.
 
         Raises:
             SegdexError: the rule cannot be answered there.
         """
-        if self._index is not index:
-            return
-        plans = answers.settled(answers.plan(self.bound_by(answers), self._planned[1]))
+        plans = answers.settled(answers.plan(self.bound_by(answers), self._latest()))
         self._staged = answers, plans, self._ready_by(answers, plans)
+
+    def _latest(self) -> Plans | None:
+        """The plans of the latest version that there are any of."""
+        (planned_by, plans), (staged_for, staged, _) = self._planned, self._staged
+        if planned_by is None or staged_for is None:
+            return plans or staged
+        return staged if staged_for.version.number > planned_by.version.number else plans
 
     def bitmap(self, *, suppression: Suppression = False) -> BitMap:
         """The dense ids of the customers that the rule holds for; the caller's own set."""
@@ -157,7 +163,7 @@ class Query:
             if plan is None or planned_by is not answers:
                 staged_for, staged, _ = self._staged
                 if staged is None or staged_for is not answers:
-                    staged = answers.plan(self.bound_by(answers), plan)
+                    staged = answers.plan(self.bound_by(answers), self._latest())
                 plan = staged
                 self._planned = answers, plan
             return plan
@@ -191,7 +197,7 @@ _NOT_READY: _Ready = (None, None, _not_ready, 0, 0, 0)
 
 
 def make_ready(index: Holder, before: Answers | None, answers: Answers, begun: float) -> None:
-    """Make the queries of *index* that were asked of *before* ready for *answers*, as many as a short time allows.
+    """Make the queries of *index* that were asked lately ready for *answers*, as many as a short time allows.
 
     A query that cannot be answered there any more is left to whoever asks it: the version is put in place anyhow.
 
@@ -205,10 +211,22 @@ def make_ready(index: Holder, before: Answers | None, answers: Answers, begun: f
         return
     now = time.monotonic()
     until = now + max(READY_SECONDS, READY_PART * (now - begun))
-    for reference in list(before.asked):
-        query, left = reference(), until - time.monotonic()
+    for age, query in _lately(index, before):
+        left = until - time.monotonic()
         if left <= 0:
             return
-        if query is not None:
-            with contextlib.suppress(Exception), within(left):
-                query.make_ready(index, answers)
+        with contextlib.suppress(Exception), within(left):
+            query.make_ready(answers)
+            if age < MOST_STEPS:
+                answers.idle.append((age + 1, ref(query)))
+
+
+def _lately(index: Holder, answers: Answers) -> list[tuple[int, Query]]:
+    """The queries of *index* that were asked of a version or some before it, and how many versions ago; those of now
+    come first."""
+    found: dict[int, tuple[int, Query]] = {}
+    for age, reference in [*((0, each) for each in list(answers.asked)), *answers.idle]:
+        query = reference()
+        if query is not None and query._index is index and len(found) < MOST_READY:
+            found.setdefault(id(query), (age, query))
+    return list(found.values())
