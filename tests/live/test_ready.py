@@ -193,6 +193,23 @@ def test_a_rule_that_is_asked_now_and_then_stays_ready_for_a_while(monkeypatch: 
     assert is_ready(query, index)
 
 
+def test_what_nobody_has_asked_yet_is_ready_while_the_next_version_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = small(["a", "b"], ["IN", "US"])
+    query, make_ready, seen = index.prepare(INDIANS), Query.make_ready, []
+    assert query.count() == 1
+    index.apply(row("c"))
+
+    def made_ready(self: Query, answers: Answers) -> None:
+        make_ready(self, answers)
+        seen.append((self.count(), self.bitmap().to_array().tolist()))
+
+    monkeypatch.setattr(Query, "make_ready", made_ready)
+    monkeypatch.setattr(Executor, "plan", None)
+    index.apply(row("d"))
+    assert seen == [(2, [0, 2])]
+    assert query.count() == 3
+
+
 def test_a_thread_that_counts_the_old_version_late_spoils_nothing() -> None:
     index = small(["a", "b"], ["IN", "US"])
     query = index.prepare(INDIANS)

@@ -118,15 +118,21 @@ class Query:
         Raises:
             SegdexError: the rule cannot be answered there.
         """
-        plans = answers.settled(answers.plan(self.bound_by(answers), self._latest()))
+        staged_for, staged, ready = self._staged
+        if staged_for is not None and staged_for is self._index._answers and staged is not None:
+            # Nobody has asked yet what was made ready for the version that answers now: it still may be.
+            self._planned, self._ready = (staged_for, staged), ready or self._ready
+        plans = answers.settled(answers.plan(self.bound_by(answers), self._before(answers)))
         self._staged = answers, plans, self._ready_by(answers, plans)
 
-    def _latest(self) -> Plans | None:
-        """The plans of the latest version that there are any of."""
-        (planned_by, plans), (staged_for, staged, _) = self._planned, self._staged
-        if planned_by is None or staged_for is None:
-            return plans or staged
-        return staged if staged_for.version.number > planned_by.version.number else plans
+    def _before(self, answers: Answers) -> Plans | None:
+        """The plans that there are of the latest version up to *answers*, or else any."""
+        held = self._planned, self._staged[:2]
+        found = [(by.version.number, plans) for by, plans in held if by is not None and plans is not None]
+        if not found:
+            return None
+        earlier = [each for each in found if each[0] <= answers.version.number]
+        return max(earlier or found, key=lambda each: each[0])[1]
 
     def bitmap(self, *, suppression: Suppression = False) -> BitMap:
         """The dense ids of the customers that the rule holds for; the caller's own set."""
@@ -163,7 +169,7 @@ class Query:
             if plan is None or planned_by is not answers:
                 staged_for, staged, _ = self._staged
                 if staged is None or staged_for is not answers:
-                    staged = answers.plan(self.bound_by(answers), self._latest())
+                    staged = answers.plan(self.bound_by(answers), self._before(answers))
                 plan = staged
                 self._planned = answers, plan
             return plan
