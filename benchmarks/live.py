@@ -9,7 +9,8 @@ writer. New events (seed 5) are of random customers, in the hours before the clo
 - `delta_p50_ratio`: the median over rules, prepared and hot, with 100,000 changed customers by that without any.
 - `reader_p99_ratio`: the 99th percentile over all counts of a thread that asks the prepared rules in turn while
   batches of 1,000 events are applied in another one, by that of the same thread alone. `reader_process_*`: of a process
-  that follows by `refresh` between its counts, which are timed without it.
+  that follows by `refresh` between its counts, which are timed without it; `reader_refresh_ms_*` are these calls.
+- `reader_paced_*`: of a thread that asks one rule a millisecond, as requests come to a service.
 
     python -m benchmarks live --customers 1000000
 """
@@ -69,17 +70,23 @@ queries = [index.prepare(rule) for rule in advance.RULES]
 for _ in range(4):
     [query.count() for query in queries]
 print("ready", flush=True)
-took, follow = [], sys.argv[2] == "follow"
+took, followed, follow = [], [0.0], sys.argv[2] == "follow"
 until = time.perf_counter() + float(sys.argv[3])
 while time.perf_counter() < until:
     if follow:
+        started = time.perf_counter()
         index.refresh()
+        followed.append(time.perf_counter() - started)
     for query in queries:
         started = time.perf_counter()
         query.count()
         took.append(time.perf_counter() - started)
 import numpy as np
-print(json.dumps({"p99_us": float(np.percentile(took, 99)) * 1e6, "counts": len(took), "generation": index.generation}))
+found = {"counts": len(took), "generation": index.generation}
+for part in (50, 99):
+    found[f"p{part}_us"] = float(np.percentile(took, part)) * 1e6
+    found[f"refresh_ms_p{part}"] = float(np.percentile(followed[1:] or followed, part)) * 1e3
+print(json.dumps(found))
 """
 
 
@@ -119,6 +126,7 @@ def _measured(index: segdex.Index, path: Path, count: int, quick: bool) -> dict[
     offset = iter(range(1, 1 << 30))
     before = _hot(queries)
     alone, process_alone = _asked(queries, seconds), _process(path, "alone", seconds)
+    paced_alone = _asked(queries, seconds, pause=0.001)
 
     times = []
     for batch in batches.of(1_000, 20 if quick else 400):
@@ -144,7 +152,7 @@ def _measured(index: segdex.Index, path: Path, count: int, quick: bool) -> dict[
 
     writer = threading.Thread(target=write)
     writer.start()
-    busy = _asked(queries, seconds)
+    busy, paced = _asked(queries, seconds), _asked(queries, seconds, pause=0.001)
     process_busy = _process(path, "follow", seconds)
     stop.set()
     writer.join()
@@ -164,12 +172,11 @@ def _measured(index: segdex.Index, path: Path, count: int, quick: bool) -> dict[
         "delta_customers": changed,
         "delta_p50_ratio": round(float(np.median(during) / np.median(before)), 3),
         "hot_p50_us": round(float(np.median(before)) * 1e6, 2),
-        "reader_p99_us": round(alone * 1e6, 1),
-        "reader_busy_p99_us": round(busy * 1e6, 1),
-        "reader_p99_ratio": round(busy / alone, 3),
-        "reader_process_p99_us": round(process_alone["p99_us"], 1),
-        "reader_process_busy_p99_us": round(process_busy["p99_us"], 1),
-        "reader_process_p99_ratio": round(process_busy["p99_us"] / process_alone["p99_us"], 3),
+        **_compared("reader", alone, busy),
+        **_compared("reader_paced", paced_alone, paced),
+        **_compared("reader_process", process_alone, process_busy),
+        "reader_refresh_ms_p50": round(process_busy["refresh_ms_p50"], 2),
+        "reader_refresh_ms_p99": round(process_busy["refresh_ms_p99"], 2),
         "apply_busy_ms_p50": round(float(np.median(applied)) * 1000, 2) if applied else None,
     }
 
@@ -228,16 +235,29 @@ def _hot(queries: list[Query]) -> list[float]:
     return found
 
 
-def _asked(queries: list[Query], seconds: float) -> float:
-    """The 99th percentile of single counts of all queries in turn."""
+def _asked(queries: list[Query], seconds: float, pause: float = 0.0) -> dict[str, float]:
+    """Percentiles over single counts of all queries in turn, with a pause before each."""
     times: list[float] = []
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         for query in queries:
+            if pause:
+                time.sleep(pause)
             started = time.perf_counter()
             query.count()
             times.append(time.perf_counter() - started)
-    return float(np.percentile(times, 99))
+    return {f"p{part}_us": float(np.percentile(times, part)) * 1e6 for part in (50, 99)}
+
+
+def _compared(name: str, alone: dict[str, Any], busy: dict[str, Any]) -> dict[str, float]:
+    """What a reader measures alone, and with a busy writer."""
+    return {
+        f"{name}_p50_us": round(alone["p50_us"], 2),
+        f"{name}_busy_p50_us": round(busy["p50_us"], 2),
+        f"{name}_p99_us": round(alone["p99_us"], 1),
+        f"{name}_busy_p99_us": round(busy["p99_us"], 1),
+        f"{name}_p99_ratio": round(busy["p99_us"] / alone["p99_us"], 3),
+    }
 
 
 def _process(path: Path, how: str, seconds: float) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def test_nothing_is_planned_for_what_was_asked_of_the_version_before(monkeypatch
     for number in range(3 * tally.MOST_STEPS):
         index.apply(row(f"d{number}"))
         assert is_ready(query, index)
-        assert not is_ready(idle, index)
+        assert is_ready(idle, index) == (number + 2 <= tally.MOST_STEPS + 1)  # it was asked before the first of them
         assert (query.count(), index.count(text)) == (3 + number, 3 + number)
         assert len(query.bitmap()) == 3 + number
         assert index.contains(text, f"d{number}")
@@ -165,8 +165,8 @@ def test_what_is_ready_for_the_version_that_answers_stays_so(monkeypatch: pytest
     query, make_ready, seen = index.prepare(INDIANS), Query.make_ready, []
     assert query.count() == 1
 
-    def made_ready(self: Query, holder: Any, answers: Answers) -> None:
-        make_ready(self, holder, answers)
+    def made_ready(self: Query, answers: Answers) -> None:
+        make_ready(self, answers)
         seen.append((query.count(), query._ready[0] is index._running(), answers is index._running()))
         query._planned = query._planned[0], query.plan()  # a thread that began before
 
@@ -175,6 +175,38 @@ def test_what_is_ready_for_the_version_that_answers_stays_so(monkeypatch: pytest
     assert seen == [(1, True, False)]
     assert query.count() == 2
     index.apply(row("d"))
+    assert query.count() == 3
+
+
+def test_a_rule_that_is_asked_now_and_then_stays_ready_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = small(["a", "b"], ["IN", "US"])
+    query = index.prepare(INDIANS)
+    query.count()
+    for number in range(tally.MOST_STEPS + 1):
+        index.apply(row(f"c{number}"))
+        assert is_ready(query, index)
+    index.apply(row("d"))
+    assert not is_ready(query, index)
+    monkeypatch.setattr(Executor, "plan", None)  # the steps since are few
+    assert query.count() == 3 + tally.MOST_STEPS
+    index.apply(row("e"))
+    assert is_ready(query, index)
+
+
+def test_what_nobody_has_asked_yet_is_ready_while_the_next_version_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = small(["a", "b"], ["IN", "US"])
+    query, make_ready, seen = index.prepare(INDIANS), Query.make_ready, []
+    assert query.count() == 1
+    index.apply(row("c"))
+
+    def made_ready(self: Query, answers: Answers) -> None:
+        make_ready(self, answers)
+        seen.append((self.count(), self.bitmap().to_array().tolist()))
+
+    monkeypatch.setattr(Query, "make_ready", made_ready)
+    monkeypatch.setattr(Executor, "plan", None)
+    index.apply(row("d"))
+    assert seen == [(2, [0, 2])]
     assert query.count() == 3
 
 

@@ -69,6 +69,7 @@ class Answers:
     Attributes:
         trail: the latest steps to the changed of this version.
         asked: the queries that were asked of this version, each once or more.
+        idle: those that were made ready for it, as they were asked lately, and how many versions ago.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Answers:
         self.binder: Binder = self.base.binder
         self.trail = before._trail_to(version, changed) if same and before is not None else Trail()
         self.asked: list[ref[Any]] = []
+        self.idle: list[tuple[int, ref[Any]]] = []
         delta = version.delta
         self.minus: Executor | None = None if delta is None else self._executor(delta.minus)
         self.plus: Executor | None = None if delta is None else self._executor(delta.plus)

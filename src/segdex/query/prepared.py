@@ -15,6 +15,7 @@ from segdex.deadlines import within
 from segdex.query.answers import Answers, Plans
 from segdex.query.bind import All, Bound, Without
 from segdex.query.execute import Plan
+from segdex.query.tally import MOST_STEPS
 from segdex.query.workers import SPLIT_BYTES, Workers
 from segdex.rules.nodes import Rule
 from segdex.schema.catalog import Catalog
@@ -109,18 +110,29 @@ class Query:
         address, chunks, outside = program.place
         return answers, program, kernels_evaluate.count.compile(), address, chunks, outside - changed
 
-    def make_ready(self, index: Holder, answers: Answers) -> None:
-        """Plan for *answers*, which *index* is about to put in place: whoever counts then finds all done.
+    def make_ready(self, answers: Answers) -> None:
+        """Plan for *answers*, which is about to be put in place: whoever counts then finds all done.
 
-        What is ready for the version that answers now stays so. Of another holder's query nothing is done.
+        What is ready for the version that answers now stays so.
 
         Raises:
             SegdexError: the rule cannot be answered there.
         """
-        if self._index is not index:
-            return
-        plans = answers.settled(answers.plan(self.bound_by(answers), self._planned[1]))
+        staged_for, staged, ready = self._staged
+        if staged_for is not None and staged_for is self._index._answers and staged is not None:
+            # Nobody has asked yet what was made ready for the version that answers now: it still may be.
+            self._planned, self._ready = (staged_for, staged), ready or self._ready
+        plans = answers.settled(answers.plan(self.bound_by(answers), self._before(answers)))
         self._staged = answers, plans, self._ready_by(answers, plans)
+
+    def _before(self, answers: Answers) -> Plans | None:
+        """The plans that there are of the latest version up to *answers*, or else any."""
+        held = self._planned, self._staged[:2]
+        found = [(by.version.number, plans) for by, plans in held if by is not None and plans is not None]
+        if not found:
+            return None
+        earlier = [each for each in found if each[0] <= answers.version.number]
+        return max(earlier or found, key=lambda each: each[0])[1]
 
     def bitmap(self, *, suppression: Suppression = False) -> BitMap:
         """The dense ids of the customers that the rule holds for; the caller's own set."""
@@ -157,7 +169,7 @@ class Query:
             if plan is None or planned_by is not answers:
                 staged_for, staged, _ = self._staged
                 if staged is None or staged_for is not answers:
-                    staged = answers.plan(self.bound_by(answers), plan)
+                    staged = answers.plan(self.bound_by(answers), self._before(answers))
                 plan = staged
                 self._planned = answers, plan
             return plan
@@ -191,7 +203,7 @@ _NOT_READY: _Ready = (None, None, _not_ready, 0, 0, 0)
 
 
 def make_ready(index: Holder, before: Answers | None, answers: Answers, begun: float) -> None:
-    """Make the queries of *index* that were asked of *before* ready for *answers*, as many as a short time allows.
+    """Make the queries of *index* that were asked lately ready for *answers*, as many as a short time allows.
 
     A query that cannot be answered there any more is left to whoever asks it: the version is put in place anyhow.
 
@@ -205,10 +217,22 @@ def make_ready(index: Holder, before: Answers | None, answers: Answers, begun: f
         return
     now = time.monotonic()
     until = now + max(READY_SECONDS, READY_PART * (now - begun))
-    for reference in list(before.asked):
-        query, left = reference(), until - time.monotonic()
+    for age, query in _lately(index, before):
+        left = until - time.monotonic()
         if left <= 0:
             return
-        if query is not None:
-            with contextlib.suppress(Exception), within(left):
-                query.make_ready(index, answers)
+        with contextlib.suppress(Exception), within(left):
+            query.make_ready(answers)
+            if age < MOST_STEPS:
+                answers.idle.append((age + 1, ref(query)))
+
+
+def _lately(index: Holder, answers: Answers) -> list[tuple[int, Query]]:
+    """The queries of *index* that were asked of a version or some before it, and how many versions ago; those of now
+    come first."""
+    found: dict[int, tuple[int, Query]] = {}
+    for age, reference in [*((0, each) for each in list(answers.asked)), *answers.idle]:
+        query = reference()
+        if query is not None and query._index is index and len(found) < MOST_READY:
+            found.setdefault(id(query), (age, query))
+    return list(found.values())
