@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
-from segdex.derive import derive_few
+from segdex.derive import FEW, derive_few
 from segdex.events.ids import Kept, decided
 from segdex.events.store import Events
 from segdex.events.update import joined, picked
@@ -29,6 +29,7 @@ from segdex.live.holders import naming, with_holders
 from segdex.live.log import UNIVERSE
 from segdex.live.rows import Rows, delta_of, keys_of
 from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_in
+from segdex.metrics.select import spread
 from segdex.query.scan import Scan
 from segdex.query.tally import Changed
 from segdex.rules import nodes
@@ -99,8 +100,9 @@ class Places:
 
     @Once
     def of_base(self) -> Ints:
-        """Those whose row is in the base."""
-        return np.flatnonzero(self.base >= 0)
+        """Those whose row is in the base, in the order of these rows: neighbours lie close together."""
+        held = np.flatnonzero(self.base >= 0)
+        return held[np.argsort(self.base[held])]
 
 
 def _touched(state: State, batch: Batch) -> Touched:
@@ -179,21 +181,28 @@ def _derived(state: State, batch: Batch, those: Touched) -> Fresh:
 
 def _rows(state: State, batch: Batch, those: Touched) -> tuple[dict[str, Events], dict[str, Events]]:
     """The rows of those whom the batch names, old ones and its own, and the graves of streams with ids."""
-    base, events, graves = state.base, {}, {}
-    for name in base.events:
-        fields = list(state.catalog.schema.streams[name].fields)
-        if name in base.graves:
-            held = Kept(rows_of(state, name, those.places), rows_of(state, name, those.places, graves=True))
-            if name in batch.events:
-                held = decided(held, Kept(batch.events[name], batch.graves[name]), fields, _ranks(those))
-            events[name], graves[name] = held
-        elif name in batch.events:
-            # The old rows are not put in the order of customers first: they are with the new ones.
-            parts = [*_parts(state, name, those.places), (batch.events[name], np.arange(len(those)))]
-            events[name] = joined(parts, len(those), fields)
-        else:
-            events[name] = rows_of(state, name, those.places)
-    return events, graves
+    names = list(state.base.events)
+    held = spread(lambda name: _of_stream(state, batch, those, name), names, several=len(those) > FEW)
+    found = dict(zip(names, held, strict=True))
+    return (
+        {name: events for name, (events, _) in found.items()},
+        {name: graves for name, (_, graves) in found.items() if graves is not None},
+    )
+
+
+def _of_stream(state: State, batch: Batch, those: Touched, name: str) -> tuple[Events, Events | None]:
+    """The rows of one stream, and its graves where it has ids."""
+    fields = list(state.catalog.schema.streams[name].fields)
+    if name in state.base.graves:
+        held = Kept(rows_of(state, name, those.places), rows_of(state, name, those.places, graves=True))
+        if name in batch.events:
+            held = decided(held, Kept(batch.events[name], batch.graves[name]), fields, _ranks(those))
+        return held
+    if name not in batch.events:
+        return rows_of(state, name, those.places), None
+    # The old rows are not put in the order of customers first: they are with the new ones.
+    parts = [*_parts(state, name, those.places), (batch.events[name], np.arange(len(those)))]
+    return joined(parts, len(those), fields), None
 
 
 def _ranks(those: Touched) -> Ints:

@@ -39,10 +39,12 @@ class Slots:
     def of(self, ids: Ints) -> Ints:
         """The slot of each dense id, -1 where it has none."""
         found = np.full(len(ids), -1, np.int64)
+        order = np.argsort(ids)  # of many, neighbours are found close together
+        wanted = ids[order]
         for held, slots in self.levels:
-            places = np.minimum(np.searchsorted(held, ids), len(held) - 1)
-            here = held[places] == ids
-            found[here] = slots[places[here]]
+            places = np.minimum(np.searchsorted(held, wanted), len(held) - 1)
+            here = np.flatnonzero(held[places] == wanted)
+            found[order[here]] = slots[places[here]]
         return found
 
 

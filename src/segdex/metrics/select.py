@@ -186,8 +186,13 @@ def pairs_by_block(
     return held
 
 
-def spread(one: Callable[[P], T], parts: Sequence[P]) -> list[T]:
+def spread(one: Callable[[P], T], parts: Sequence[P], several: bool = True) -> list[T]:
     """*one* over all parts, some at the same time: kernels, and most of numpy, run without the interpreter's lock.
+
+    Args:
+        one: what is done.
+        parts: what it is done to.
+        several: whether it takes longer than to hand parts to threads.
 
     Raises:
         LimitError: the call in hand takes too long.
@@ -198,8 +203,8 @@ def spread(one: Callable[[P], T], parts: Sequence[P]) -> list[T]:
         deadline.check()
         return one(part)
 
-    if len(parts) == 1:
-        return [timely(parts[0])]
+    if len(parts) <= 1 or not several:
+        return [timely(each) for each in parts]
     with ThreadPoolExecutor(min(len(parts), _threads()), thread_name_prefix="segdex") as pool:
         done = [pool.submit(timely, each) for each in parts]
         try:
