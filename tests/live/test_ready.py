@@ -6,6 +6,7 @@ import gc
 import random
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -292,3 +293,14 @@ def test_a_suppressed_count_follows() -> None:
         assert query.count(suppression=True) == query.count(suppression=["email"]) == 1 + number
         index.apply(row(f"c{number}"))
         index.apply(row(f"d{number}", "US"))
+
+
+def test_versions_that_nobody_asks_any_more_go() -> None:
+    index = small(["a", "b"], ["IN", "US"])
+    query, seen = index.prepare("everyone"), []
+    for number in range(40):
+        index.apply(row(f"c{number % 7}"))
+        assert query.count() == 2 + min(number + 1, 7)
+        seen.append(weakref.ref(index._running()))
+    gc.collect()
+    assert sum(each() is not None for each in seen) <= 3

@@ -245,7 +245,7 @@ def placed(state: State, those: Touched, fresh: Fresh, before: Mapping[str, Mask
         members = scan.members(binder.bind_checked(nodes.Segment(segment)))
         sets[place_of(segment)] = members
         moves[segment] = moved(before[segment], members, those.ids)
-    changed = Changed(those.slots, those.ids, scan)
+    changed = Changed(those.slots, those.ids, scan.apart())
     rows = state.held.with_rows(those.ids, those.slots, made, sets)
     return with_rows(state, rows, those.keys, changed), moves
 

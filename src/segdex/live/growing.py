@@ -21,24 +21,26 @@ from segdex.values.column import Column, Ints
 from segdex.values.dictionaries import MOST_KEPT, alike, fixed, trimmed, united
 
 _LEAST = 1024
+_MOST_LATER = 64
+"""About so many pieces of a column wait to be copied."""
 _turns = itertools.count()
 
 
 class Growing:
     """An array with room to spare. One thread writes; whoever reads has the items before those that are written."""
 
-    __slots__ = ("_held", "_least")
+    __slots__ = ("_growth", "_held")
 
     def __init__(self, dtype: npt.DTypeLike) -> None:
         self._held: npt.NDArray[Any] = np.empty(0, dtype)
         # Many arrays grow by the same rows: they do not all find their room used up by the same batch.
-        self._least = _LEAST * (16 + next(_turns) % 16) // 16
+        self._growth = 24 + next(_turns) % 16
 
     def put(self, at: int, items: npt.NDArray[Any]) -> None:
         """Write *items* from the place *at* on; there are so many before."""
         end = at + len(items)
         if end > len(self._held):
-            more = np.empty(max(self._least, 2 * len(self._held), end), self._held.dtype)
+            more = np.empty(max(_LEAST, end * self._growth // 16), self._held.dtype)
             more[:at] = self._held[:at]
             self._held = more
         self._held[at:end] = items
@@ -59,6 +61,7 @@ class GrowingColumn:
     def __init__(self) -> None:
         self._form: _Form | None = None
         self._later: list[tuple[int, Column]] = []
+        self._most_later = _MOST_LATER + next(_turns) % 16 * 4  # not all columns at the same batch
         self._lock = ForkLock()
 
     def add(self, at: int, column: Column) -> None:
@@ -67,6 +70,8 @@ class GrowingColumn:
             with self._lock:
                 self._later = [each for each in self._later if each[0] < at]
         self._later.append((at, column))
+        if len(self._later) > self._most_later:
+            self._settle()
 
     def _settle(self) -> _Form:
         if self._later:

@@ -27,6 +27,11 @@ class Scan:
         """Where *bound* holds, shape (customers,)."""
         return self._mask(bound) & self._inside
 
+    def apart(self) -> Scan:
+        """The same for rules that say of a customer what depends on nobody else: the others are let go."""
+        self._executor.customers.elsewhere = None
+        return self
+
     def _mask(self, bound: Bound) -> Mask:
         match bound:
             case Every():
