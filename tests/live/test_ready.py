@@ -136,10 +136,10 @@ def test_nothing_is_planned_for_what_was_asked_of_the_version_before(monkeypatch
         raise AssertionError("planned")
 
     monkeypatch.setattr(Executor, "plan", plan)
-    for number in range(3 * tally.MOST_STEPS):
+    for number in range(3 * prepared.MOST_IDLE):
         index.apply(row(f"d{number}"))
         assert is_ready(query, index)
-        assert is_ready(idle, index) == (number + 2 <= tally.MOST_STEPS + 1)  # it was asked before the first of them
+        assert is_ready(idle, index) == (number + 2 <= prepared.MOST_IDLE + 1)  # it was asked before the first of them
         assert (query.count(), index.count(text)) == (3 + number, 3 + number)
         assert len(query.bitmap()) == 3 + number
         assert index.contains(text, f"d{number}")
@@ -183,13 +183,13 @@ def test_a_rule_that_is_asked_now_and_then_stays_ready_for_a_while(monkeypatch: 
     index = small(["a", "b"], ["IN", "US"])
     query = index.prepare(INDIANS)
     query.count()
-    for number in range(tally.MOST_STEPS + 1):
+    for number in range(prepared.MOST_IDLE + 1):
         index.apply(row(f"c{number}"))
         assert is_ready(query, index)
     index.apply(row("d"))
     assert not is_ready(query, index)
     monkeypatch.setattr(Executor, "plan", None)  # the steps since are few
-    assert query.count() == 3 + tally.MOST_STEPS
+    assert query.count() == 3 + prepared.MOST_IDLE
     index.apply(row("e"))
     assert is_ready(query, index)
 

@@ -15,13 +15,14 @@ from segdex.deadlines import within
 from segdex.query.answers import Answers, Plans
 from segdex.query.bind import All, Bound, Without
 from segdex.query.execute import Plan
-from segdex.query.tally import MOST_STEPS
 from segdex.query.workers import SPLIT_BYTES, Workers
 from segdex.rules.nodes import Rule
 from segdex.schema.catalog import Catalog
 
 MOST_READY = 256
 """So many queries are made ready for a version before it is put in place."""
+MOST_IDLE = 16
+"""For so many versions after the one that it was asked of, a query is made ready."""
 READY_SECONDS = 0.02
 """So long they may take, about, or `READY_PART` of the time that the change took: others are left to whoever asks."""
 READY_PART = 0.25
@@ -223,7 +224,7 @@ def make_ready(index: Holder, before: Answers | None, answers: Answers, begun: f
             return
         with contextlib.suppress(Exception), within(left):
             query.make_ready(answers)
-            if age < MOST_STEPS:
+            if age < MOST_IDLE:
                 answers.idle.append((age + 1, ref(query)))
 
 

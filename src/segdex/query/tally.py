@@ -23,7 +23,7 @@ from segdex.query.leaves import Within
 from segdex.query.scan import Scan
 from segdex.values.column import Ints, Mask
 
-MOST_STEPS = 16
+MOST_STEPS = 64
 """So many batches may come between two questions for the second one to be answered from the first."""
 MOST_ROWS = 1 << 17
 """Of so many rows in all, but for those of the latest batch: they are kept in memory, and must be asked."""
