@@ -535,7 +535,8 @@ class Index(Asking):
             from segdex.live.changer import Changer
 
             changer = Changer(opened, answers, self._publish) if changer is None else copy.copy(changer)
-            changer.replay(found, str(folder))
+            # A reader far behind takes several steps, and no rule is carried over more than a few at once.
+            changer.replay(found, str(folder), lambda each: make_ready(self, self._answers, each, self._begun))
             answers = changer.state.answers
         news = answers is not self._answers
         make_ready(self, self._answers, answers, self._begun)

@@ -60,8 +60,15 @@ class Changer:
 
     # --- what was written ----------------------------------------------------------------------------------------
 
-    def replay(self, found: Sequence[tuple[int, bytes]], place: str) -> None:
+    def replay(
+        self, found: Sequence[tuple[int, bytes]], place: str, on_the_way: Callable[[Answers], None] | None = None
+    ) -> None:
         """Do again what the journal says; it is seen when it is published.
+
+        Args:
+            found: the records.
+            place: where they are, for errors.
+            on_the_way: called with each version that comes, of which only the last one is published.
 
         Raises:
             CorruptError: a record is none, or cannot be done.
@@ -74,6 +81,8 @@ class Changer:
                 state = run.performed(state)
                 if run.records[-1].entry.as_of != state.version.as_of:
                     raise CorruptError("a record says another clock than it makes")
+                if on_the_way is not None:
+                    on_the_way(state.answers)
         self.state, self.feed = state, feed.with_entries([record.entry for record in read])
 
     # --- what is asked for -----------------------------------------------------------------------------------------
