@@ -33,14 +33,15 @@ class Growing:
 
     def __init__(self, dtype: npt.DTypeLike) -> None:
         self._held: npt.NDArray[Any] = np.empty(0, dtype)
-        # Many arrays grow by the same rows: they do not all find their room used up by the same batch.
-        self._growth = 24 + next(_turns) % 16
+        # Room that nothing was written to takes no memory, and what is copied to more room makes a batch wait. Many
+        # arrays grow by the same rows: they do not all find their room used up by the same batch.
+        self._growth = 6 + next(_turns) % 16 / 4
 
     def put(self, at: int, items: npt.NDArray[Any]) -> None:
         """Write *items* from the place *at* on; there are so many before."""
         end = at + len(items)
         if end > len(self._held):
-            more = np.empty(max(_LEAST, end * self._growth // 16), self._held.dtype)
+            more = np.empty(max(_LEAST, int(end * self._growth)), self._held.dtype)
             more[:at] = self._held[:at]
             self._held = more
         self._held[at:end] = items
