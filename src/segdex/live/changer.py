@@ -22,6 +22,7 @@ from segdex.live.loaded import action_of
 from segdex.live.merge import merge_of
 from segdex.live.perform import batch_of, later, performed
 from segdex.live.records import Advance, Apply, Declare, Entry, Readmit, Record, entry_of
+from segdex.live.rows import MOST_CHANGED
 from segdex.live.state import State, composed, started
 from segdex.live.together import runs
 from segdex.live.widened import kept_rules, recomputed
@@ -34,8 +35,6 @@ from segdex.store.generations import Opened
 
 MOST_JOURNAL = 1 << 30
 """Bytes of a journal that are folded into a snapshot by themselves: whoever opens the index does them again."""
-MOST_CHANGED = 0.25
-"""Of so large a part of all customers the changes are folded in by themselves; of few customers never."""
 FEW = 1 << 18
 
 _log = logging.getLogger("segdex")

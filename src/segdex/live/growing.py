@@ -27,21 +27,27 @@ _turns = itertools.count()
 
 
 class Growing:
-    """An array with room to spare. One thread writes; whoever reads has the items before those that are written."""
+    """An array with room to spare. One thread writes; whoever reads has the items before those that are written.
 
-    __slots__ = ("_growth", "_held")
+    Args:
+        dtype: of the items.
+        room: for so many there is room at the start. What nothing was written to takes no memory, and to copy what is
+            there to more room makes a batch wait.
+    """
 
-    def __init__(self, dtype: npt.DTypeLike) -> None:
+    __slots__ = ("_growth", "_held", "_room")
+
+    def __init__(self, dtype: npt.DTypeLike, room: int = _LEAST) -> None:
         self._held: npt.NDArray[Any] = np.empty(0, dtype)
-        # Room that nothing was written to takes no memory, and what is copied to more room makes a batch wait. Many
-        # arrays grow by the same rows: they do not all find their room used up by the same batch.
-        self._growth = 6 + next(_turns) % 16 / 4
+        self._room = room
+        # Many arrays grow by the same rows: they do not all find their room used up by the same batch.
+        self._growth = 2 + next(_turns) % 16 / 8
 
     def put(self, at: int, items: npt.NDArray[Any]) -> None:
         """Write *items* from the place *at* on; there are so many before."""
         end = at + len(items)
         if end > len(self._held):
-            more = np.empty(max(_LEAST, int(end * self._growth)), self._held.dtype)
+            more = np.empty(max(self._room, int(end * self._growth)), self._held.dtype)
             more[:at] = self._held[:at]
             self._held = more
         self._held[at:end] = items
@@ -57,9 +63,13 @@ class GrowingColumn:
     Strings are kept as they came: a code is the place of a string among all that came, one dictionary after another. To
     add some takes no look at the strings of others, unless they are few; the codes of a `Column`, which ascend as the
     strings do, are made of that for the rows that are taken, or for all rows where all are read.
+
+    Args:
+        room: see `Growing`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = _LEAST) -> None:
+        self._room = room
         self._form: _Form | None = None
         self._later: list[tuple[int, Column]] = []
         self._most_later = _MOST_LATER + next(_turns) % 16 * 4  # not all columns at the same batch
@@ -87,11 +97,11 @@ class GrowingColumn:
         """Write the items of *column* from row *at* on. Whether identifiers that were integers are text from now on."""
         form = self._form
         if form is None or not at:
-            self._form = form = _Form(column)
+            self._form = form = _Form(column, self._room)
         elif not form.fits(column):
             # Identifiers that turn out to be text, versions that turn out to be no whole numbers.
             whole, column = alike([form.column(at), column])
-            self._form = made = _Form(whole)
+            self._form = made = _Form(whole, self._room)
             made.put(0, whole)
             made.put(at, column)
             return whole.dictionary is not None
@@ -110,12 +120,12 @@ class GrowingColumn:
 class _Form:
     """A column in one physical form."""
 
-    def __init__(self, like: Column) -> None:
+    def __init__(self, like: Column, room: int) -> None:
         self._like = dataclasses.replace(like, data=like.data[:0], offsets=None)
-        self._data = Growing(like.data.dtype)
+        self._data = Growing(like.data.dtype, room)
         self._offsets: Growing | None = None
         if like.offsets is not None:
-            self._offsets = Growing(np.int64)
+            self._offsets = Growing(np.int64, room)
             self._offsets.put(0, np.zeros(1, np.int64))
         self._strings = _Strings(like.type)
         self._sorted = _Sorted(0, None, Growing(np.int32))

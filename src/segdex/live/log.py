@@ -28,16 +28,21 @@ UNIVERSE = PredicateName("")
 
 
 class Log:
-    """The rows of those who have changed, as they are since. One thread writes."""
+    """The rows of those who have changed, as they are since. One thread writes.
 
-    def __init__(self, like: Generation) -> None:
+    Args:
+        like: the base.
+        room: there is room for so many rows at the start; see `Growing`.
+    """
+
+    def __init__(self, like: Generation, room: int = 0) -> None:
         self._kept = {name.name for name in like.predicates if _has_sets(like, name.name)}
         self._values: dict[str, GrowingColumn | GrowingFamily] = {
-            name: GrowingFamily() if like.catalog.types[name].family else GrowingColumn() for name in like.values
+            name: GrowingFamily() if like.catalog.types[name].family else GrowingColumn(room) for name in like.values
         }
-        self._hidden = {name: GrowingColumn() for name in like.hidden}
-        self._events: dict[str, GrowingEvents] = {}
-        self._graves: dict[str, GrowingEvents] = {}
+        self._hidden = {name: GrowingColumn(room) for name in like.hidden}
+        self._events = {name: GrowingEvents(events, room) for name, events in like.events.items()}
+        self._graves = {name: GrowingEvents(graves, room) for name, graves in like.graves.items()}
         self._said: dict[PredicateName, Growing] = {}
         self._sets: dict[str, _Sets] = {}
         self._lock = ForkLock()
@@ -62,9 +67,9 @@ class Log:
         for name, hidden in self._hidden.items():
             hidden.add(at, made.hidden[name])
         for name, events in made.events.items():
-            self._events.setdefault(name, GrowingEvents(events)).put(at, events)
+            self._events[name].put(at, events)
         for name, graves in made.graves.items():
-            self._graves.setdefault(name, GrowingEvents(graves)).put(at, graves)
+            self._graves[name].put(at, graves)
         for each, mask in said.items():
             self._said.setdefault(each, Growing(np.bool_)).put(at, mask)
         for name in [name for name, sets in self._sets.items() if sets.rows > at]:

@@ -29,6 +29,8 @@ from segdex.values.family import Family
 
 TRACKED = "tracked"
 """The label of the set that says who is in a tracked segment."""
+MOST_CHANGED = 0.25
+"""Of so large a part of all customers the changes are folded in by themselves; of few customers never."""
 _MANY = 4096
 """So many rows that are no longer the latest may stand by, and as many as there are others."""
 
@@ -91,7 +93,7 @@ class Rows:
 
     def _without_old(self) -> Rows:
         """The same without the rows that are no longer the latest ones."""
-        log, latest = Log(self.base), self.latest
+        log, latest = _log(self.base), self.latest
         catalog = self.base.catalog
         log.put(
             0,
@@ -134,7 +136,12 @@ def begun(base: Generation) -> Rows:
     """Nobody has changed."""
     ids = Growing(np.int64)
     nobody, none = np.empty(0, np.int64), np.empty(0, np.uint64)
-    return Rows(base, Log(base), Before(base, ids), Slots(), ids, Growing(np.int64), 0, nobody, none)
+    return Rows(base, _log(base), Before(base, ids), Slots(), ids, Growing(np.int64), 0, nobody, none)
+
+
+def _log(base: Generation) -> Log:
+    """A log with room for as many as change before they are folded in."""
+    return Log(base, int(MOST_CHANGED * base.count))
 
 
 # --- as generations ------------------------------------------------------------------------------------------------

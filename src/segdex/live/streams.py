@@ -17,14 +17,20 @@ from segdex.values.lazy import Lazy
 
 
 class GrowingEvents:
-    """The rows of one stream by customer."""
+    """The rows of one stream by customer.
 
-    def __init__(self, like: Events) -> None:
-        self._offsets = _begun()
-        self._time = None if like.time is None else Growing(np.int64)
-        self._fields = {name: GrowingColumn() for name in like.fields}
-        self._units = None if like.units is None else (_begun(), _begun())
-        self._marks = {name: GrowingColumn() for name in like.marks}
+    Args:
+        like: rows of it.
+        room: see `Growing`; for so many customers.
+    """
+
+    def __init__(self, like: Events, room: int = 0) -> None:
+        rows = like.rows * room // max(like.customers, 1)  # about as many a customer
+        self._offsets = _begun(room)
+        self._time = None if like.time is None else Growing(np.int64, rows)
+        self._fields = {name: GrowingColumn(rows) for name in like.fields}
+        self._units = None if like.units is None else (_begun(rows), _begun(room))
+        self._marks = {name: GrowingColumn(rows) for name in like.marks}
         self._mixed = False
 
     def put(self, at: int, events: Events) -> None:
@@ -79,7 +85,7 @@ class GrowingEvents:
         return Events(offsets, None if self._time is None else self._time.upto(rows), {}, units, of_customers)
 
 
-def _begun() -> Growing:
-    offsets = Growing(np.int64)
+def _begun(room: int) -> Growing:
+    offsets = Growing(np.int64, room)
     offsets.put(0, np.zeros(1, np.int64))
     return offsets
