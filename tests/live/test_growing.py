@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segdex.events.store import Events
 from segdex.live import growing, rows
 from segdex.live.bits import chunked
 from segdex.live.families import GrowingFamily, of_customers
@@ -22,7 +21,7 @@ from segdex.values.family import Family
 from tests.events.test_update import CUSTOMERS, FORMS, Row, arranged, same_kind, told
 from tests.events.test_update import rows as drawn_rows
 from tests.live import actions
-from tests.values.test_fold import TYPES, columns, values
+from tests.values.test_fold import TYPES, column, columns, values
 
 # --- columns -------------------------------------------------------------------------------------------------------
 
@@ -56,6 +55,29 @@ def _settled(held: GrowingColumn) -> Any:
         held.put(at, column)
 
     return put
+
+
+@pytest.mark.parametrize("kind", ["category", "tags", "id"])
+def test_what_was_interrupted_is_done_again(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, real, calls = GrowingColumn(), growing._Form.put, []
+    parts = [["a", None, "b"], ["c", "a"], ["7"]] if kind == "id" else [["a", None], ["c", "b"], ["a"]]
+    pieces = [column(kind, [None if each is None else frozenset([each]) for each in part]) if kind == "tags"
+              else column(kind, part) for part in parts]  # fmt: skip
+    expected = [value for piece in pieces for value in values(piece)]
+    for at, piece in zip(np.cumsum([0, *map(len, pieces)]).tolist(), pieces, strict=False):
+        held.add(at, piece)
+
+    def interrupted(form: Any, at: int, piece: Column) -> None:
+        real(form, at, piece)
+        calls.append(at)
+        if len(calls) % 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(growing._Form, "put", interrupted)
+    for _ in pieces:
+        with pytest.raises(KeyboardInterrupt):
+            held.column(1)
+    assert values(held.column(len(expected))) == expected
 
 
 def test_strings_that_are_new_in_each_batch_are_not_put_together_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,9 +126,7 @@ def test_events(timed: bool, unit: bool, data: st.DataObject) -> None:
     everybody = CUSTOMERS * len(parts)
     assert told(held.events(everybody)) == expected
     some = data.draw(st.lists(st.integers(0, everybody - 1), unique=True))
-    taken: Events = held.take(np.array(some, np.int64))
-    assert told(taken) == [expected[each] for each in some]
-    assert held.rows(np.array(some, np.int64)) == taken.rows
+    assert told(held.take(np.array(some, np.int64))) == [expected[each] for each in some]
 
 
 # --- families ------------------------------------------------------------------------------------------------------

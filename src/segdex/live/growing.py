@@ -66,9 +66,13 @@ class GrowingColumn:
 
     Args:
         room: see `Growing`.
+
+    Attributes:
+        turned: whether identifiers that were integers are text by now.
     """
 
     def __init__(self, room: int = _LEAST) -> None:
+        self.turned = False
         self._room = room
         self._form: _Form | None = None
         self._later: list[tuple[int, Column]] = []
@@ -93,20 +97,24 @@ class GrowingColumn:
         assert self._form is not None
         return self._form
 
-    def put(self, at: int, column: Column) -> bool:
-        """Write the items of *column* from row *at* on. Whether identifiers that were integers are text from now on."""
+    def put(self, at: int, column: Column) -> None:
+        """Write the items of *column* from row *at* on.
+
+        Whoever is interrupted here, or is forked meanwhile, has the rows before as they were, and may do it again.
+        """
         form = self._form
         if form is None or not at:
-            self._form = form = _Form(column, self._room)
+            form = _Form(column, self._room)
         elif not form.fits(column):
-            # Identifiers that turn out to be text, versions that turn out to be no whole numbers.
-            whole, column = alike([form.column(at), column])
-            self._form = made = _Form(whole, self._room)
-            made.put(0, whole)
-            made.put(at, column)
-            return whole.dictionary is not None
+            # Identifiers of which some are text, versions of which some are no whole numbers.
+            whole, column = alike([form.column(0), column])
+            if not form.fits(column):
+                whole, column = alike([form.column(at), column])
+                form = _Form(whole, self._room)
+                form.put(0, whole)
+            self.turned = self.turned or column.dictionary is not None
         form.put(at, column)
-        return False
+        self._form = form
 
     def column(self, count: int) -> Column:
         """The first *count* rows."""
@@ -200,16 +208,14 @@ class _Strings:
 
     def __init__(self, kind: ValueType) -> None:
         self._type = kind
-        self._pieces: list[pa.LargeStringArray] = []
-        self._starts: list[int] = []
-        self._total = 0
+        self._pieces: list[tuple[int, pa.LargeStringArray]] = []  # where the codes of each begin
         self._few = True
 
     def put(self, column: Column) -> Any:
         """The codes of *column* among all strings, those of its own added where there is need."""
         strings: pa.LargeStringArray = column.dictionary
         if self._pieces:
-            last, start = self._pieces[-1], self._starts[-1]
+            start, last = self._pieces[-1]
             if strings is last or strings.equals(last):
                 return _shifted(column.data, start)
             if self._few and not fixed(column):
@@ -217,31 +223,28 @@ class _Strings:
                 if not places.null_count:
                     return _mapped(column.data, np.asarray(places), start)
                 if len(strings) <= MOST_KEPT and len(whole := united(last, strings)) <= MOST_KEPT:
-                    self._add(whole)
-                    return _mapped(column.data, np.asarray(pc.index_in(strings, value_set=whole)), self._starts[-1])
+                    return _mapped(column.data, np.asarray(pc.index_in(strings, value_set=whole)), self._added(whole))
         column = trimmed(column) if len(strings) > MOST_KEPT else column
         strings = column.dictionary
         # Strings that are many are different in each batch: to put them together each time would take ever longer.
         self._few = self._few and not self._pieces and len(strings) <= MOST_KEPT
-        self._add(strings)
-        return _shifted(column.data, self._starts[-1])
+        return _shifted(column.data, self._added(strings))
 
-    def _add(self, strings: pa.LargeStringArray) -> None:
-        self._starts.append(self._total)
-        self._total += len(strings)
-        self._pieces.append(strings)
+    def _added(self, strings: pa.LargeStringArray) -> int:
+        start, last = self._pieces[-1] if self._pieces else (0, ())
+        self._pieces.append((start + len(last), strings))
+        return start + len(last)
 
     def meant(self, codes: Any) -> Column:
         """The column of these codes under a dictionary that ascends."""
-        low, high = int(codes.max(initial=-1)), -1
-        if low >= 0:
-            low, high = int(np.min(codes, where=codes >= 0, initial=low)), low
-        pieces, starts = self._pieces, self._starts
-        first = max(int(np.searchsorted(starts, low, "right")) - 1, 0)
-        if high < 0 or high < starts[first] + len(pieces[first]):
-            first = len(pieces) - 1 if high < 0 else first
-            return Column(self._type, _shifted(codes, -starts[first]), pieces[first])
-        used = np.unique(codes[codes >= 0])
+        held = list(self._pieces)
+        starts, pieces = [start for start, _ in held], [piece for _, piece in held]
+        known = codes[codes >= 0]
+        low, high = (int(known.min()), int(known.max())) if len(known) else (0, -1)
+        one = int(np.searchsorted(starts, low, "right")) - 1
+        if high < starts[one] + len(pieces[one]):
+            return Column(self._type, _shifted(codes, -starts[one]), pieces[one])
+        used = np.unique(known)
         of = np.searchsorted(starts, used, "right") - 1
         bounds = np.flatnonzero(np.diff(of, prepend=-1))
         parts = [

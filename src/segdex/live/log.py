@@ -117,10 +117,6 @@ class Log:
         """As `events_of`, of those that are no events."""
         return self._graves[name].take(rows)
 
-    def size_of(self, name: str, rows: Ints) -> int:
-        """How many rows of a stream some customers have."""
-        return self._events[name].rows(rows)
-
     # --- sets ------------------------------------------------------------------------------------------------------
 
     def sets(self, name: str, count: int) -> _Sets | None:

@@ -31,7 +31,6 @@ class GrowingEvents:
         self._fields = {name: GrowingColumn(rows) for name in like.fields}
         self._units = None if like.units is None else (_begun(rows), _begun(room))
         self._marks = {name: GrowingColumn(rows) for name in like.marks}
-        self._mixed = False
 
     def put(self, at: int, events: Events) -> None:
         """Write the rows of the customers of *events* as those of the customers from *at* on."""
@@ -44,16 +43,11 @@ class GrowingEvents:
             unit = int(of_customers.upto(at + 1)[-1])
             units.put(unit + 1, events.units[1:] + row)  # type: ignore[index]
             of_customers.put(at + 1, events.unit_offsets[1:] + unit)  # type: ignore[index]
-        text = [self._fields[name].put(row, column) for name, column in events.fields.items()]
-        text += [self._marks[name].put(unit if name == UNIT else row, events.marks[name]) for name in self._marks]
-        # 7 and 10 have become '10' and '7', which are in another order.
-        self._mixed = self._mixed or any(text)
+        for name, column in events.fields.items():
+            self._fields[name].put(row, column)
+        for name, mark in self._marks.items():
+            mark.put(unit if name == UNIT else row, events.marks[name])
         self._offsets.put(at + 1, events.offsets[1:] + row)
-
-    def rows(self, customers: Ints) -> int:
-        """How many rows some customers have."""
-        offsets = self._offsets.upto(int(customers.max(initial=-1)) + 2)
-        return int((offsets[customers + 1] - offsets[customers]).sum())
 
     def events(self, count: int) -> Events:
         """The rows of the first *count* customers."""
@@ -66,7 +60,7 @@ class GrowingEvents:
                 name: partial(held.column, units if name == UNIT else rows) for name, held in self._marks.items()
             }),
         )  # fmt: skip
-        return rearranged(made) if self._mixed else made
+        return self._in_order(made)
 
     def take(self, customers: Ints) -> Events:
         """The rows of some customers, each at most once, these numbered in the order given."""
@@ -74,7 +68,12 @@ class GrowingEvents:
         bare = dataclasses.replace(self._bare(int(customers.max(initial=-1)) + 1), marks=marks)
         taken, rows = rows_of(bare, customers)
         made = dataclasses.replace(taken, fields={name: held.take(rows) for name, held in self._fields.items()})
-        return rearranged(made) if self._mixed else made
+        return self._in_order(made)
+
+    def _in_order(self, made: Events) -> Events:
+        """*made*, whose identifiers may have become text: '10' and '7' are in another order than 7 and 10."""
+        columns = [*self._fields.values(), *self._marks.values()]
+        return rearranged(made) if any(column.turned for column in columns) else made
 
     def _bare(self, count: int) -> Events:
         offsets = self._offsets.upto(count + 1)
