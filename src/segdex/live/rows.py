@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -122,13 +121,12 @@ class Rows:
 
 
 def _with_last(bits: Words, first: int, end: int) -> Words:
-    """*bits*, with those from *first* to *end* - 1 set; in place."""
-    mask: npt.NDArray[np.uint64] = np.full(len(bits), ~np.uint64(0), np.uint64)
-    inside = np.zeros(len(bits), np.uint64)
-    inside[first >> 6 : -(-end // 64)] = mask[first >> 6 : -(-end // 64)]
+    """*bits*, of no later rows than *first*, with those from *first* to *end* - 1 set."""
+    word = bits[first >> 6 : (first >> 6) + 1].copy()
+    bits[first >> 6 : -(-end // 64)] = ~np.uint64(0)
     if first & 63 and first < end:
-        inside[first >> 6] &= ~((np.uint64(1) << np.uint64(first & 63)) - np.uint64(1))
-    bits |= inside
+        bits[first >> 6] &= ~((np.uint64(1) << np.uint64(first & 63)) - np.uint64(1))
+        bits[first >> 6] |= word[0]
     return chunked(bits, end)
 
 
