@@ -45,7 +45,8 @@ def in_two(name: str, held: Sequence[Row], generator: random.Random) -> Events:
     """The same rows, some of them read later."""
     later = [generator.random() < 0.5 for _ in held]
     old, new = (arranged(name, [row for row, each in zip(held, later, strict=True) if each == side]) for side in (0, 1))
-    return joined(old, new, list(CATALOG.fields[name]))
+    everybody = np.arange(old.customers)
+    return joined([(old, everybody), (new, everybody)], old.customers, list(CATALOG.fields[name]))
 
 
 def in_pieces(name: str, held: Sequence[Row], generator: random.Random) -> Events:

@@ -174,7 +174,7 @@ class Query:
                 plan = staged
                 self._planned = answers, plan
             return plan
-        kept = suppression if isinstance(suppression, bool) else tuple(suppression)
+        kept = tuple(suppression) if isinstance(suppression, list) else suppression  # a list may become another
         held = self._suppressed
         if held is not None and held[0] == kept and held[1] is answers:
             return held[2]
