@@ -304,3 +304,18 @@ def test_versions_that_nobody_asks_any_more_go() -> None:
         seen.append(weakref.ref(index._running()))
     gc.collect()
     assert sum(each() is not None for each in seen) <= 3
+
+
+def test_a_merge_is_counted_by_rules_that_were_ready() -> None:
+    """Whether those who become one have changed before or not."""
+    for changed in ([], ["b"], ["a", "b"]):
+        index = small(["a", "b", "c"], ["IN", "US", "US"])
+        queries = [index.prepare(rule) for rule in ("everyone", "country = 'US'", "country = 'IN'")]
+        for key in changed:
+            index.apply(row(key))
+        indians = 2 if "b" in changed else 1  # a row says that its customer is in India
+        before = [3, 3 - indians, indians]
+        assert [[query.count() for query in queries] for _ in range(2)] == [before, before]
+        index.merge("a", "b")
+        assert [query.count() for query in queries] == [2, 1, 1]
+        assert [len(query.bitmap()) for query in queries] == [2, 1, 1]
