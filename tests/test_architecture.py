@@ -15,8 +15,8 @@ PACKAGE = ROOT / "src" / "segdex"
 
 # Data walks through the rooms in this order; a room imports only rooms before it.
 ROOMS = (
-    "errors", "forks", "deadlines", "jit", "rules", "schema", "values", "arguments", "events", "ingest", "metrics",
-    "bitmap", "generation", "sets", "query", "order", "derive", "load", "reclock", "store", "asking",
+    "errors", "forks", "deadlines", "spread", "jit", "rules", "schema", "values", "arguments", "events", "ingest",
+    "metrics", "bitmap", "generation", "sets", "query", "order", "derive", "load", "reclock", "store", "asking",
     "live", "index", "demo", "cli",
 )  # fmt: skip
 FRONT_DOOR = ("segdex", "segdex.__main__")  # the public names, and `python -m segdex`

@@ -20,7 +20,6 @@ from segdex.ingest.keys import AnyKeys
 from segdex.ingest.read import Tables
 from segdex.metrics.bands import band, dictionary_of
 from segdex.metrics.compute import Source, compute_fitted
-from segdex.metrics.select import spread
 from segdex.order import chosen, customers_first, moved, places_by
 from segdex.query.among import fits
 from segdex.query.bind import Binder, Bound
@@ -32,6 +31,7 @@ from segdex.schema.catalog import Catalog
 from segdex.schema.model import Band, Metric
 from segdex.schema.types import ValueType
 from segdex.sets import sets_of
+from segdex.spread import spread
 from segdex.values.column import Column, Ints, Mask, distinct
 from segdex.values.dictionaries import trimmed
 from segdex.values.family import Family

@@ -29,10 +29,10 @@ from segdex.live.holders import naming, with_holders
 from segdex.live.log import UNIVERSE
 from segdex.live.rows import Rows, delta_of, keys_of
 from segdex.live.state import Moved, Moves, State, loaded_in, place_of, tracked_in
-from segdex.metrics.select import spread
 from segdex.query.scan import Scan
 from segdex.query.tally import Changed
 from segdex.rules import nodes
+from segdex.spread import spread
 from segdex.values.column import Column, Ints, Mask
 from segdex.values.fold import gather
 

@@ -17,10 +17,13 @@ import pyarrow.compute as pc
 
 from segdex.forks import ForkLock
 from segdex.schema.types import ValueType
+from segdex.store.os import in_small_pages
 from segdex.values.column import Column, Ints
 from segdex.values.dictionaries import MOST_KEPT, alike, fixed, trimmed, united
 
 _LEAST = 1024
+_LARGE = 1 << 22
+"""From so many bytes on numpy asks for large pages."""
 _MOST_LATER = 64
 """About so many pieces of a column wait to be copied."""
 _turns = itertools.count()
@@ -47,7 +50,7 @@ class Growing:
         """Write *items* from the place *at* on; there are so many before."""
         end = at + len(items)
         if end > len(self._held):
-            more = np.empty(max(self._room, int(end * self._growth)), self._held.dtype)
+            more = _memory(max(self._room, int(end * self._growth)), self._held.dtype)
             more[:at] = self._held[:at]
             self._held = more
         self._held[at:end] = items
@@ -55,6 +58,12 @@ class Growing:
     def upto(self, count: int) -> npt.NDArray[Any]:
         """The first *count* items; nothing is copied."""
         return self._held[:count]
+
+
+def _memory(items: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Memory for so many items."""
+    size = items * np.dtype(dtype).itemsize
+    return np.empty(items, dtype) if size < _LARGE else np.frombuffer(in_small_pages(size), dtype)
 
 
 class GrowingColumn:

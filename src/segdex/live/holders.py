@@ -21,7 +21,9 @@ def with_holders(state: State, batch: Batch) -> Batch:
     Raises:
         SourceError: its versions are times and those of the index are numbers, or the other way round.
     """
-    found = [batch.ids[:0]]
+    if not batch.graves:
+        return batch
+    found = []
     for name, graves in batch.graves.items():
         for rows in (batch.events[name], graves):
             expect_versions(state, name, rows)

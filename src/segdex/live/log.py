@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from segdex.bitmap.predicate import Predicate, Words
+from segdex.derive import FEW
 from segdex.events.store import Events
 from segdex.forks import ForkLock
 from segdex.generation import Generation, PredicateName, Values
@@ -20,6 +21,7 @@ from segdex.live.gathering import column_at, events_at
 from segdex.live.growing import Growing, GrowingColumn
 from segdex.live.streams import GrowingEvents
 from segdex.sets import sets_of
+from segdex.spread import spread
 from segdex.values.column import Column, Ints, Mask
 from segdex.values.family import Family
 
@@ -66,8 +68,7 @@ class Log:
                 held.add(at, value)
         for name, hidden in self._hidden.items():
             hidden.add(at, made.hidden[name])
-        for name, events in made.events.items():
-            self._events[name].put(at, events)
+        spread(lambda name: self._events[name].put(at, made.events[name]), list(made.events), made.count > FEW)
         for name, graves in made.graves.items():
             self._graves[name].put(at, graves)
         for each, mask in said.items():

@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from segdex.events.store import Events
 from segdex.metrics import alive, attributes, families, formulas, scores, sequences, tops
-from segdex.metrics.select import by_block, of_two, pairs_by_block, shared_blocks, spread
+from segdex.metrics.select import by_block, of_two, pairs_by_block, shared_blocks
 from segdex.metrics.source import Source
 from segdex.metrics.streams import KINDS
 from segdex.rules.windows import Lifetime
 from segdex.schema.model import Metric, Part
+from segdex.spread import spread
 from segdex.values.column import MISSING, Codes, Column, Data
 from segdex.values.family import Family
 

@@ -12,10 +12,11 @@ from segdex.errors import LimitError
 from segdex.events.store import Events
 from segdex.metrics import families, kernels_score, kernels_sum, kernels_transactions
 from segdex.metrics.families import Customers
-from segdex.metrics.select import Group, of_customers, of_pairs, shared_blocks, spread
+from segdex.metrics.select import Group, of_customers, of_pairs, shared_blocks
 from segdex.metrics.source import Source
 from segdex.schema.metrics import whole_points
 from segdex.schema.model import Metric
+from segdex.spread import spread
 from segdex.values.column import Codes, Column, Floats, Ints
 from segdex.values.family import Family
 

@@ -12,16 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import os
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from segdex.deadlines import current
 from segdex.errors import LimitError
 from segdex.events.store import UNIT, Events
 from segdex.metrics import kernels_sum, kernels_transactions
@@ -30,6 +27,7 @@ from segdex.metrics.source import Source
 from segdex.rules import nodes
 from segdex.rules.windows import Last, Lifetime, Window
 from segdex.schema.model import DURATION, Gap, Metric
+from segdex.spread import spread
 from segdex.values import clock, masks
 from segdex.values.column import MISSING, Codes, Column, Data, Ints, Mask
 from segdex.values.lazy import Lazy
@@ -184,40 +182,6 @@ def pairs_by_block(
         held.append((codes, customers + np.uint32(first), made))
         first += len(block.offsets) - 1
     return held
-
-
-def spread(one: Callable[[P], T], parts: Sequence[P], several: bool = True) -> list[T]:
-    """*one* over all parts, some at the same time: kernels, and most of numpy, run without the interpreter's lock.
-
-    Args:
-        one: what is done.
-        parts: what it is done to.
-        several: whether it takes longer than to hand parts to threads.
-
-    Raises:
-        LimitError: the call in hand takes too long.
-    """
-    deadline = current()
-
-    def timely(part: P) -> T:
-        deadline.check()
-        return one(part)
-
-    if len(parts) <= 1 or not several:
-        return [timely(each) for each in parts]
-    with ThreadPoolExecutor(min(len(parts), _threads()), thread_name_prefix="segdex") as pool:
-        done = [pool.submit(timely, each) for each in parts]
-        try:
-            return [each.result() for each in done]
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-def _threads() -> int:
-    """How many blocks are worked on at once: as many as this process has cores, and no more than memory bears."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_THREADS)
 
 
 def of_customers(metric: Metric, source: Source, block: Events) -> Selected:

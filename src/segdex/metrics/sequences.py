@@ -19,6 +19,7 @@ from segdex.metrics import kernels_sequences, select
 from segdex.metrics.source import Source
 from segdex.rules.windows import Lifetime, Window
 from segdex.schema.model import Metric, Step
+from segdex.spread import spread
 from segdex.values import calendar
 from segdex.values.column import MISSING, Column, Ints
 
@@ -58,7 +59,7 @@ def compute(metric: Metric, source: Source) -> Column:
         done = np.concatenate([[0], np.cumsum(at != MISSING)])
         return done[rows.offsets[1:]] - done[rows.offsets[:-1]]  # type: ignore[no-any-return]
 
-    counts = select.spread(one, list(select.shared_blocks([source.events[step.stream] for step in steps])))
+    counts = spread(one, list(select.shared_blocks([source.events[step.stream] for step in steps])))
     return Column(source.catalog.metric_type(metric), np.concatenate(counts))
 
 

@@ -18,6 +18,7 @@ from segdex.query.execute import Plan
 from segdex.query.workers import SPLIT_BYTES, Workers
 from segdex.rules.nodes import Rule
 from segdex.schema.catalog import Catalog
+from segdex.spread import spread
 
 MOST_READY = 256
 """So many queries are made ready for a version before it is put in place."""
@@ -26,6 +27,8 @@ MOST_IDLE = 16
 READY_SECONDS = 0.02
 """So long they may take, about, or `READY_PART` of the time that the change took: others are left to whoever asks."""
 READY_PART = 0.25
+LONG_SECONDS = 0.1
+"""A change that took longer has so many rows that rules are asked of them on several threads."""
 
 Suppression: TypeAlias = bool | Sequence[str]
 
@@ -217,8 +220,11 @@ def make_ready(index: Holder, before: Answers | None, answers: Answers, begun: f
     if before is None or before is answers:
         return
     now = time.monotonic()
-    until = now + max(READY_SECONDS, READY_PART * (now - begun))
-    for age, query in _lately(index, before):
+    took = now - begun
+    until = now + max(READY_SECONDS, READY_PART * took)
+
+    def ready(asked: tuple[int, Query]) -> None:
+        age, query = asked
         left = until - time.monotonic()
         if left <= 0:
             return
@@ -226,6 +232,8 @@ def make_ready(index: Holder, before: Answers | None, answers: Answers, begun: f
             query.make_ready(answers)
             if age < MOST_IDLE:
                 answers.idle.append((age + 1, ref(query)))
+
+    spread(ready, _lately(index, before), several=took > LONG_SECONDS)
 
 
 def _lately(index: Holder, answers: Answers) -> list[tuple[int, Query]]:

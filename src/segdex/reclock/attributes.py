@@ -13,11 +13,11 @@ from typing import TypeAlias
 import numpy as np
 
 from segdex.metrics import attributes
-from segdex.metrics.select import spread
 from segdex.metrics.source import Source
 from segdex.reclock import kernels_rows
 from segdex.reclock.spans import Advance
 from segdex.schema.model import Metric
+from segdex.spread import spread
 from segdex.values.column import MISSING, Column, Data, Ints, Mask
 from segdex.values.family import Family
 

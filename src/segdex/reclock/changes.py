@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
 from segdex.generation import MOST_LABELS, PredicateName, Values
-from segdex.metrics.select import spread
 from segdex.sets import remains
+from segdex.spread import spread
 from segdex.values.column import Codes, Column, Data, Ints, Mask
 from segdex.values.dictionaries import fixed, recoded, trimmed
 from segdex.values.family import Family

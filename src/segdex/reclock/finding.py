@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from segdex.metrics.select import spread
 from segdex.reclock import kernels_rows
 from segdex.reclock.touched import united
+from segdex.spread import spread
 from segdex.values.column import Data, Floats, Ints, Mask
 
 BLOCK = 1 << 20

@@ -19,7 +19,6 @@ import pyarrow as pa
 from segdex.errors import LimitError
 from segdex.events.store import Events
 from segdex.metrics.compute import Source, compute_fitted
-from segdex.metrics.select import spread
 from segdex.query.among import source_among
 from segdex.reclock.changes import WHOLE, Change, changed_columns, empties, under
 from segdex.reclock.columns import FARTHEST, Since, taken
@@ -29,6 +28,7 @@ from segdex.reclock.spans import Advance, Reach
 from segdex.reclock.touched import Touched
 from segdex.rules.windows import Last, Lifetime
 from segdex.schema.model import Gap, Metric
+from segdex.spread import spread
 from segdex.values import clock
 from segdex.values.cells import Cell
 from segdex.values.column import Column, Data, Ints

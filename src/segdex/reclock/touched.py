@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segdex.events.store import Events
-from segdex.metrics.select import spread
 from segdex.reclock import kernels_rows
 from segdex.reclock.spans import Reach, Span, points_of
+from segdex.spread import spread
 from segdex.values.clock import FIRST
 from segdex.values.column import Ints, Mask
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import struct
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
@@ -97,6 +97,14 @@ def padded(length: int) -> int:
 def checksum(data: Buffer, seed: int = 0) -> int:
     """The xxh3-64 of *data*."""
     return int(xxhash.xxh3_64_intdigest(data, seed))
+
+
+def checksum_of(parts: Iterable[Buffer], seed: int = 0) -> int:
+    """The xxh3-64 of *parts*, one after another."""
+    digest = xxhash.xxh3_64(seed=seed)
+    for part in parts:
+        digest.update(part)
+    return int(digest.intdigest())
 
 
 def hexed(seal: int) -> str:

