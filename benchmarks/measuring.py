@@ -91,7 +91,7 @@ def _version(made_by: Path) -> str:
 
 
 def touch_memory(size: int) -> None:
-    """Have the system give *size* bytes of memory once, so that nobody who is timed waits for the host's."""
+    """Have the system give *size* bytes of memory once, so that nobody who is timed next waits for its host's."""
     np.ones(size // 8, np.int64)
 
 
