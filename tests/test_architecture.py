@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src" / "segdex"
 ROOMS = (
     "errors", "forks", "deadlines", "spread", "jit", "rules", "schema", "values", "arguments", "events", "ingest",
     "metrics", "bitmap", "generation", "sets", "query", "order", "derive", "load", "reclock", "store", "asking",
-    "live", "index", "demo", "cli",
+    "live", "index", "opening", "demo", "cli",
 )  # fmt: skip
 FRONT_DOOR = ("segdex", "segdex.__main__")  # the public names, and `python -m segdex`
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         StorageError,
         VersionError,
     )
-    from segdex.index import Index, build, open
+    from segdex.index import Index
+    from segdex.opening import build, open
     from segdex.rules.json_form import rule_schema
     from segdex.rules.nodes import Rule
     from segdex.rules.python_form import (
@@ -91,7 +92,8 @@ __all__ = [
 
 _MODULES = {
     "segdex.errors": tuple(name for name in __all__ if name.endswith("Error")),
-    "segdex.index": ("Index", "build", "open"),
+    "segdex.index": ("Index",),
+    "segdex.opening": ("build", "open"),
     "segdex.rules.json_form": ("rule_schema",),
     "segdex.rules.nodes": ("Rule",),
     "segdex.rules.python_form": (

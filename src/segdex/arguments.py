@@ -77,3 +77,25 @@ def moment_of(as_of: str | dt.datetime | None) -> int:
     if moment.tzinfo is None:
         raise ArgumentError("as_of has no zone", found=repr(as_of), hint="end it in Z, or in an offset: +05:30")
     return clock.to_microseconds(moment)
+
+
+def source_name(name: object) -> str:
+    """The name of a source.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    if not isinstance(name, str) or not name:
+        raise ArgumentError("source", found=repr(name)[:60], allowed="a name")
+    return name
+
+
+def offset_of(offset: object) -> int:
+    """The position after a batch.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    if not isinstance(offset, int) or isinstance(offset, bool) or not 0 <= offset < 1 << 63:
+        raise ArgumentError("offset", found=repr(offset)[:60], allowed="a whole number, 0 or more")
+    return offset

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pyarrow as pa
 
-from segdex.arguments import bytes_of, folder_of, is_one_key, moment_of
+from segdex.arguments import folder_of, is_one_key, moment_of, offset_of, source_name
 from segdex.asking import Asking, RuleLike, Stats, View, texts_kept
 from segdex.errors import ArgumentError, LockedError
 from segdex.forks import ForkLock
@@ -23,13 +23,13 @@ from segdex.query.prepared import Query, make_ready
 from segdex.schema import model
 from segdex.schema.load import load
 from segdex.store import generations, journal
+from segdex.store import os as door
 from segdex.store.container import Identity
 from segdex.store.folder import pointer
 from segdex.store.generations import Opened
-from segdex.store.os import OperatingSystem
 
 if TYPE_CHECKING:  # what builds, loads and changes is imported by who does: an index that is opened needs none of it
-    from segdex.derive import Fitted, Progress
+    from segdex.derive import Progress
     from segdex.ingest.report import Report
     from segdex.live.changer import Changer
     from segdex.live.changes import Changes
@@ -37,115 +37,7 @@ if TYPE_CHECKING:  # what builds, loads and changes is imported by who does: an 
     from segdex.live.writer import Writer
     from segdex.load import Loaded
 
-MOST_THREADS = 256
 Source: TypeAlias = Any
-
-SYSTEM = OperatingSystem()
-"""The door to the operating system of every index."""
-
-
-def build(
-    schema: str | Path | Mapping[str, Any] | model.Schema,
-    *,
-    as_of: str | dt.datetime | None = None,
-    sources: Mapping[str, Source] | None = None,
-    out: str | Path | None = None,
-    on_error: Literal["raise", "skip"] = "raise",
-    progress: Progress | None = None,
-    offsets: Mapping[str, int] | None = None,
-    fitted: Index | str | Path | None = None,
-) -> Index:
-    """Build an index from tables.
-
-    Args:
-        schema: path of a TOML or JSON file, or an object of the same shape.
-        as_of: the index's clock, ISO 8601 with a zone, or a zone-aware datetime; default: now.
-        sources: tables by name of stream, lookup, label or ``customers``, in place of the schema's sources: anything
-            with ``__arrow_c_stream__``, or a path.
-        out: a folder to save the index in.
-        on_error: ``raise`` or ``skip``: what a bad row does; `Index.report` tells what was skipped.
-        progress: called with what is being done, how many parts are done, and how many there are.
-        offsets: the position after the last row that the tables hold, by source: where `Index.apply` goes on.
-        fitted: an index, or the folder of one, whose edges of quantiles and parameters of models are used again.
-
-    Raises:
-        SchemaError: the schema is wrong.
-        SourceError: a table is wrong.
-    """
-    from segdex.derive import derive
-    from segdex.ingest.read import read
-
-    if progress is not None and not callable(progress):
-        raise ArgumentError("progress", found=type(progress).__name__, allowed="a function of a text and two numbers")
-    folder = None if out is None else folder_of(out)
-    catalog = load(schema)
-    moment = moment_of(as_of)
-    tables = read(catalog, sources, on_error=on_error, progress=progress)
-    base = derive(catalog, tables, moment, progress, _fitted(fitted))
-    index = Index(Opened(base, None, _begun(base, offsets)), report=tables.report)
-    if folder is not None:
-        index.save(folder)
-    return index
-
-
-def open(
-    path: str | Path,
-    *,
-    read_only: bool = True,
-    memory_limit: int | str | None = None,
-    threads: int = 1,
-    verify: bool = False,
-) -> Index:
-    """Open a saved index, mapped: start-up does not read it whole, processes share its pages.
-
-    Args:
-        path: the folder.
-        read_only: False makes this index the one writer of the folder, until it is closed.
-        memory_limit: how many bytes of sets and inline calls that were computed for rules are kept for the next ones:
-            a number, or text like ``"2GiB"``; default: 768 MiB. The mapped index is not among them.
-        threads: how many threads one count may use where it has much to read; many callers scale by themselves.
-        verify: check everything before the first answer, and not each part before its first use.
-
-    Raises:
-        ArgumentError: *path* is no index.
-        CorruptError: a file is damaged.
-        VersionError: a file was written by a newer segdex.
-        LockedError: another writer is at work there; the message names its process.
-    """
-    folder = folder_of(path).absolute()
-    if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= MOST_THREADS:
-        raise ArgumentError("threads", found=repr(threads), allowed=f"1 to {MOST_THREADS}")
-    limit = None if memory_limit is None else bytes_of(memory_limit)
-    if verify:
-        for problem in generations.verify(folder):
-            raise problem
-    if not read_only:
-        from segdex.live.writer import Writer
-
-        writer, opened = Writer.take(folder, SYSTEM)
-        index = Index(opened, folder, memory_limit=limit, threads=threads)
-        index._write_with(writer)
-        return index
-    index = Index(generations.opened(folder, SYSTEM), folder, memory_limit=limit, threads=threads)
-    index.refresh()
-    return index
-
-
-def _fitted(of: Index | str | Path | None) -> Fitted | None:
-    if of is None:
-        return None
-    if isinstance(of, Index):
-        return of._running().version.base.fitted
-    return generations.load(folder_of(of), SYSTEM).fitted
-
-
-def _begun(base: Generation, offsets: Mapping[str, int] | None) -> bytes:
-    """What is to be known of a new index beside its generation."""
-    if not offsets:
-        return b""
-    from segdex.live import kept
-
-    return kept.begun(base.number, {_source(name): _offset(offset) for name, offset in offsets.items()})
 
 
 class Index(Asking):
@@ -206,7 +98,7 @@ class Index(Asking):
         if (source is None) != (offset is None):
             raise ArgumentError("source and offset go together", found="one of them")
         if source is not None and offset is not None:
-            source, offset = _source(source), _offset(offset)
+            source, offset = source_name(source), offset_of(offset)
         moment = None if as_of is None else moment_of(as_of)
         with self._changing:
             return self._to_change().apply(tables, source, offset, moment, on_error)
@@ -443,7 +335,7 @@ class Index(Asking):
             more = self._opened.more if changer is None else changer.more()
             base = answers.version.base if answers.version.delta is None else self._known().refolded()
             base = dataclasses.replace(base, number=answers.version.number)
-            identity = generations.save(base, folder, SYSTEM, since, more, last_sequence=sequence)
+            identity = generations.save(base, folder, door.SYSTEM, since, more, last_sequence=sequence)
             if changer is None or changer.writer is None:
                 self._moved_to(folder, base, identity, more)
 
@@ -465,6 +357,14 @@ class Index(Asking):
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _state(self) -> State:
+        """Everything about the index at this generation."""
+        followed = self._followed()
+        if followed is not None:
+            return followed.state
+        with self._changing:
+            return self._known().state
 
     def _followed(self) -> Changer | None:
         """What a reader knows of the changes, None where it has not looked yet: it is replaced as a whole and never
@@ -501,7 +401,7 @@ class Index(Asking):
         """The writer of the folder that this index was saved in, which must hold what it was saved as."""
         from segdex.live.writer import Writer
 
-        writer, opened = Writer.take(folder, SYSTEM)
+        writer, opened = Writer.take(folder, door.SYSTEM)
         if opened.identity != self._opened.identity or writer.recovered.records:
             writer.close()
             raise LockedError(
@@ -511,7 +411,7 @@ class Index(Asking):
         return writer
 
     def _write_with(self, writer: Writer) -> None:
-        """Become the writer that *writer* is, with what its journal holds."""
+        """Become the writer that *writer* is, with what its journal holds: of an index that nobody else has yet."""
         self._read_only = False
         changer = self._known()
         changer.writer = writer
@@ -526,11 +426,11 @@ class Index(Asking):
         self._begun = time.monotonic()
         answers, opened, position, changer = self._running(), self._opened, self._position, self._changer
         assert opened.identity is not None
-        if pointer(folder, SYSTEM).generation != opened.identity.generation:
-            opened, position, changer = generations.opened(folder, SYSTEM), None, None
+        if pointer(folder, door.SYSTEM).generation != opened.identity.generation:
+            opened, position, changer = generations.opened(folder, door.SYSTEM), None, None
             answers = answers.next(alone(opened.generation))
         assert opened.identity is not None
-        found, position = journal.read(folder, opened.identity, SYSTEM, position)
+        found, position = journal.read(folder, opened.identity, door.SYSTEM, position)
         if found:
             from segdex.live.changer import Changer
 
@@ -573,16 +473,4 @@ def _keys_of(keys: Any) -> pa.Array:
     return as_array([keys] if is_one_key(keys) else keys)
 
 
-def _source(name: Any) -> str:
-    if not isinstance(name, str) or not name:
-        raise ArgumentError("source", found=repr(name)[:60], allowed="a name")
-    return name
-
-
-def _offset(offset: Any) -> int:
-    if not isinstance(offset, int) or isinstance(offset, bool) or not 0 <= offset < 1 << 63:
-        raise ArgumentError("offset", found=repr(offset)[:60], allowed="a whole number, 0 or more")
-    return offset
-
-
-__all__ = ["Index", "Query", "Stats", "View", "build", "open"]
+__all__ = ["Index", "Query", "Stats", "View"]

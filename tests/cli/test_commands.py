@@ -197,6 +197,22 @@ def test_build_then_count(segdex_command: Command, schema: Path, tmp_path: Path)
     assert (found["count"], found["as_of"]) == (2, "2026-06-30T00:00:00Z")
 
 
+def test_build_takes_over_what_an_older_index_was_told(
+    segdex_command: Command, schema: Path, tmp_path: Path
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    clock = ["--as-of", "2026-06-30T00:00:00Z"]
+    assert segdex_command("build", schema, "--out", old, *clock).code == 0
+    assert segdex_command("define", old, "few", "points < 100", "--tracked").code == 0
+    assert segdex_command("erase", old, "a").code == 0
+    built = segdex_command("build", schema, "--out", new, *clock, "--carry", old)
+    assert (built.code, built.err) == (0, "")
+    assert built.out.startswith(f"{new}: 2 customers as of 2026-06-30T00:00:00Z, generation 1\n")
+    (found,) = parsed(segdex_command("count", new, "segment 'few'", "--json").out)
+    assert found["count"] == 1
+    assert segdex_command("build", schema, "--out", new, *clock, "--carry", tmp_path / "none").code == 2
+
+
 def test_build_with_a_bad_row(segdex_command: Command, schema: Path, tmp_path: Path) -> None:
     with (tmp_path / "customers.csv").open("a") as file:
         file.write("d,IN,many\n")

@@ -45,7 +45,7 @@ def test_after_a_write_that_failed_nothing_has_changed_and_nothing_more_is_taken
     folder = tmp_path / "index"
     small(["b", "c"], ["IN", "US"], folder).close()
     system = Refusing(function)
-    monkeypatch.setattr("segdex.index.SYSTEM", system)
+    monkeypatch.setattr("segdex.store.os.SYSTEM", system)
     changes: dict[str, Callable[[segdex.Index], object]] = {
         "apply": lambda index: index.apply(row("x")), "save": lambda index: index.save(folder),
         "compact": lambda index: index.compact(), "erase": lambda index: index.erase(["b"]),
@@ -73,7 +73,7 @@ def test_after_a_write_that_failed_nothing_has_changed_and_nothing_more_is_taken
 def test_the_lock_is_let_go_where_closing_the_journal_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small(["b"], ["IN"], tmp_path / "index").close()
     system = Refusing(os.close)
-    monkeypatch.setattr("segdex.index.SYSTEM", system)
+    monkeypatch.setattr("segdex.store.os.SYSTEM", system)
     index = segdex.open(tmp_path / "index", read_only=False)
     system.armed = True
     with pytest.raises(SegdexError):

@@ -22,6 +22,7 @@ def build(
     *,
     out: Path,
     as_of: str | None = None,
+    carry: Path | None = None,
     on_error: Literal["raise", "skip"] = "raise",
 ) -> None:
     """Build an index from the tables that a schema names.
@@ -38,13 +39,16 @@ def build(
         The folder of the index; made if need be.
     as_of
         The index's clock, ISO 8601 with a zone; default: now.
+    carry
+        The folder of the index that this one takes the place of: segments that were defined or loaded there, merges,
+        and whom it must not know.
     on_error
         What a bad row does: end the build (default), or be left out and reported.
     """
     from segdex.cli.progress import progress
 
     with progress() as tell:
-        index = segdex.build(schema, as_of=as_of, out=out, on_error=on_error, progress=tell)
+        index = segdex.build(schema, as_of=as_of, out=out, carry=carry, on_error=on_error, progress=tell)
     with index:
         show.built(index, out)
 

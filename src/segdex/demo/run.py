@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from segdex import index as library
+from segdex import opening as library
 from segdex.demo import grocer
 from segdex.errors import ArgumentError, CorruptError, VersionError
 from segdex.index import Index

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdex.errors import SegdexError
 from segdex.ingest.arrays import is_text, plain, strings_of
 from segdex.ingest.to_numbers import integers
-from segdex.values.column import MISSING
+from segdex.values.column import MISSING, Ints
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -55,6 +56,18 @@ class Aliases:
         found = pc.is_in(self.kept, value_set=pa.array(list(kept), pa.large_string()))
         left = self.dropped.filter(pc.invert(found))
         return Aliases(left, self.kept.filter(pc.invert(found))) if len(left) else None
+
+
+def meant(keys: pa.Array, aliases: Aliases | None) -> tuple[pa.Array, Ints | None]:
+    """Distinct keys that ascend, with those that mean one customer as one: which these are, again ascending, and which
+    of them each was; None: all are as they were.
+    """
+    those = keys if aliases is None else aliases.meant(keys)
+    if those is keys:
+        return keys, None
+    distinct = pc.unique(those)
+    distinct = distinct.take(pc.array_sort_indices(distinct))
+    return distinct, np.asarray(pc.index_in(those, value_set=distinct)).astype(np.int64)
 
 
 def with_keys(aliases: Aliases | None, kept: str, dropped: Iterable[str]) -> Aliases:

@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from segdex.errors import ArgumentError, listed, nearest
 from segdex.events.renumber import widened
 from segdex.events.store import ID, Events
 from segdex.ingest.accepted import Accepted, accepted
-from segdex.ingest.aliases import Aliases
+from segdex.ingest.aliases import meant
 from segdex.ingest.customers import CustomerRows, columns_of, read_customers
-from segdex.ingest.ids import NOBODY, KeyColumn, KeySpace
+from segdex.ingest.ids import KeyColumn, KeySpace
 from segdex.ingest.kept import VERSION, Dimension
 from segdex.ingest.keys import AnyKeys, KeyValues
 from segdex.ingest.read import expect_on_error, of_stream
@@ -199,7 +198,9 @@ class _Reading:
         """What all tables say together."""
         dropped = {} if erased is None else self._drop(erased, streams)
         universe = self._universe()
-        values = _meant(universe, keys.aliases)
+        values, become = meant(universe.settle().values, keys.aliases)
+        if become is not None:
+            universe.become(become)
         ids, count = keys.lookup(values), len(values)
         winners = np.full(count, -1, np.int64) if customers is None else customers.winners(universe, count)
         strangers = self._strangers(ids, winners >= 0, universe, streams, inside)
@@ -244,8 +245,7 @@ class _Reading:
             return {}
         dropped = {}
         for name, read in self._read.items():
-            owners = universe.owners(read.keys, read.lasting)
-            theirs = gone[np.minimum(owners, len(gone) - 1)] & (owners != NOBODY)
+            theirs = universe.theirs(read.keys, read.lasting, gone)
             read.lasting[theirs] = False
             if name in streams:
                 streams[name].leave_out(theirs)
@@ -266,18 +266,6 @@ class _Reading:
         if inside is not None:
             outside[~outside] = ~inside(ids[~outside])
         return outside & ~named
-
-
-def _meant(universe: Universe, aliases: Aliases | None) -> KeyValues:
-    """The keys of the batch, numbered, those that mean one customer as one; ascending."""
-    values = universe.settle().values
-    meant = values if aliases is None else aliases.meant(values)
-    if meant is values:
-        return values
-    distinct = pc.unique(meant)
-    distinct = distinct.take(pc.array_sort_indices(distinct))
-    universe.become(np.asarray(pc.index_in(meant, value_set=distinct)).astype(np.int64))
-    return distinct
 
 
 def _expect_lookups(catalog: Catalog, stream: str, lookups: Mapping[str, Dimension]) -> None:

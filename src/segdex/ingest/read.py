@@ -10,19 +10,22 @@ customers have versions, among those of the greatest one). Labels are read when 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segdex.errors import ArgumentError
 from segdex.events.store import ID, Events
+from segdex.ingest.aliases import Aliases, meant
+from segdex.ingest.columns import pick
 from segdex.ingest.customers import CustomerRows, read_customers
 from segdex.ingest.ids import KeySpace
 from segdex.ingest.intake import Progress
 from segdex.ingest.kept import Dimension
-from segdex.ingest.keys import Keys
+from segdex.ingest.keys import Keys, KeyValues
 from segdex.ingest.labels import LabelColumns, Labelled, read_label
 from segdex.ingest.lookups import read_lookup, used_fields
 from segdex.ingest.report import OnError, Report, SourceReport, Tally, rejections
@@ -65,6 +68,8 @@ def read(
     sources: Mapping[str, Any] | None = None,
     on_error: OnError = "raise",
     progress: Progress | None = None,
+    erased: Callable[[pa.Array], Mask] | None = None,
+    aliases: Aliases | None = None,
 ) -> Tables:
     """Read every table that *catalog* declares.
 
@@ -74,6 +79,9 @@ def read(
             with ``__arrow_c_stream__``, read once, or a path relative to the current folder.
         on_error: ``raise`` at the first bad row, or ``skip`` bad rows and list them in the report.
         progress: called after each batch with what is read and how many rows so far; the total is 0, not known.
+        erased: which of some keys are those of erased customers: their rows are dropped.
+        aliases: keys that mean other keys, whose rows are those of one customer. Of rows of customers each value is
+            that of the key that is meant, where it has one.
 
     Raises:
         ArgumentError: a source is unknown, no table, or missing; *on_error* is something else.
@@ -82,9 +90,8 @@ def read(
         SourceError: a file or table cannot be read, a column is missing or of the wrong type, or a row is bad.
     """
     expect_on_error(on_error)
-    return _Reading(
-        catalog, resolve(catalog.schema, {} if sources is None else sources, catalog.base), on_error, progress
-    ).run()
+    resolved = resolve(catalog.schema, {} if sources is None else sources, catalog.base)
+    return _Reading(catalog, resolved, on_error, progress).run(erased, aliases)
 
 
 def expect_on_error(on_error: object) -> None:
@@ -104,27 +111,34 @@ class _Reading:
         self._space = KeySpace()
         self._tallies: dict[str, Tally] = {}
 
-    def run(self) -> Tables:
+    def run(self, erased: Callable[[pa.Array], Mask] | None, aliases: Aliases | None) -> Tables:
         schema = self._catalog.schema
         customers = self._customers() if CUSTOMERS in self._sources else None
         dimensions = self._dimensions()
         streams = {name: self._rows(name, dimensions) for name in schema.streams}
-        universe = Universe(self._space)
+        dropped = {} if erased is None else self._drop(erased, customers, streams)
+        universe = self._universe(customers, streams)
+        held = universe.settle().values
+        winners = np.full(len(held), -1, np.int64) if customers is None else customers.winners(universe, len(held))
+        reports = []
         if customers is not None:
-            universe.admit(customers.keys, customers.good)
-        for rows in streams.values():
-            universe.admit(rows.keys, rows.lasting)
-        keys = universe.settle()
-        winners = np.full(len(keys), -1, np.int64) if customers is None else customers.winners(universe, len(keys))
-        reports = [] if customers is None else [customers.report(self._tallies[CUSTOMERS], winners)]
+            reports.append(customers.report(self._tallies[CUSTOMERS], winners, dropped.get(CUSTOMERS, 0)))
         reports += (_plain(self._tallies[LOOKUPS + name]) for name in dimensions)
         attributes = {} if customers is None else customers.attributes(winners)
         hidden = {} if customers is None else customers.hidden(winners)
+        values, become = meant(held, aliases)
+        if become is not None:
+            universe.become(become)
+            order = _survivors_first(held, values, become)
+            attributes = {name: _one_each(column, become, order) for name, column in attributes.items()}
+            hidden = {name: _greatest_each(column, become) for name, column in hidden.items()}
+            winners = _one_each_row(winners, become, order)
+        keys = Keys(values, aliases=aliases)
         inside = self._inside(universe, winners, streams)
         events, graves = {}, {}
         for name in schema.streams:
             settled = settle(streams.pop(name), universe, len(keys))
-            reports.append(of_stream(self._tallies[name], settled, inside))
+            reports.append(of_stream(self._tallies[name], settled, inside, dropped.get(name, 0)))
             events[name] = settled.events
             if settled.graves is not None:
                 graves[name] = settled.graves
@@ -136,6 +150,33 @@ class _Reading:
                 attributes[score_name(name)] = labelled.score
         report = Report(tuple(reports), rejections(list(self._tallies.values())))
         return Tables(keys, attributes, events, report, inside, dimensions, hidden, graves)
+
+    def _universe(self, customers: CustomerRows | None, streams: Mapping[str, Rows]) -> Universe:
+        universe = Universe(self._space)
+        if customers is not None:
+            universe.admit(customers.keys, customers.good)
+        for rows in streams.values():
+            universe.admit(rows.keys, rows.lasting)
+        return universe
+
+    def _drop(
+        self, erased: Callable[[pa.Array], Mask], customers: CustomerRows | None, streams: Mapping[str, Rows]
+    ) -> dict[str, int]:
+        """Leave the rows of erased customers out; how many of each table they are."""
+        universe = self._universe(customers, streams)
+        gone = erased(universe.settle().values)
+        if not gone.any():
+            return {}
+        dropped = {}
+        if customers is not None:
+            theirs = universe.theirs(customers.keys, customers.good, gone)
+            customers.good[theirs] = False
+            dropped[CUSTOMERS] = int(np.count_nonzero(theirs))
+        for name, rows in streams.items():
+            theirs = universe.theirs(rows.keys, rows.lasting, gone)
+            rows.leave_out(theirs)
+            dropped[name] = int(np.count_nonzero(theirs))
+        return dropped
 
     def _inside(self, universe: Universe, winners: Ints, streams: Mapping[str, Rows]) -> Mask | None:
         """Who is a customer; None: everybody. Of others there is nothing but rows."""
@@ -178,6 +219,34 @@ class _Reading:
             return found if inside is None else np.where(np.append(inside, False)[found], found, np.int64(-1))
 
         return read_label(self._sources[full], columns, lookup, len(keys), self._tally(full), self._progress)
+
+
+# --- keys that are one customer's --------------------------------------------------------------------------------
+
+
+def _survivors_first(keys: KeyValues, values: KeyValues, become: Ints) -> Ints:
+    """The places of *keys* in an order in which whoever is meant comes before those who mean them."""
+    meant = values.take(pa.array(become))
+    return np.argsort(np.asarray(pc.not_equal(keys.cast(meant.type), meant)), kind="stable")
+
+
+def _one_each_row(rows: Ints, become: Ints, order: Ints) -> Ints:
+    """The first of *rows* in *order* that is none of -1, for each of the customers that the keys become."""
+    found = np.full(int(become.max(initial=-1)) + 1, -1, np.int64)
+    last_first = order[rows[order] >= 0][::-1]
+    found[become[last_first]] = rows[last_first]  # where an index comes twice, the last one is assigned
+    return found
+
+
+def _one_each(column: Column, become: Ints, order: Ints) -> Column:
+    """The first known value in *order*, for each of the customers that the keys become."""
+    return pick(column, _one_each_row(np.where(column.known, np.arange(len(column)), -1), become, order))
+
+
+def _greatest_each(versions: Column, become: Ints) -> Column:
+    """The greatest version; a missing one is the least."""
+    order = np.argsort(versions.data, kind="stable")[::-1]
+    return versions.take(_one_each_row(np.arange(len(versions)), become, order))
 
 
 def _plain(tally: Tally) -> SourceReport:

@@ -60,6 +60,11 @@ class Universe:
         owners[~rows] = NOBODY
         return owners
 
+    def theirs(self, column: KeyColumn, rows: Mask, those: Mask) -> Mask:
+        """Which of the *rows* of a source are those of some customers, of whom *those* has one truth a dense id."""
+        owners = self.owners(column, rows)
+        return np.append(those, False)[np.minimum(owners, len(those))]
+
     def become(self, ids: Ints) -> None:
         """Let dense id i be ``ids[i]`` from now on; several may be one."""
         table = np.append(ids.astype(np.uint32), np.uint32(NOBODY))

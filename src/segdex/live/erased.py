@@ -13,6 +13,8 @@ from segdex.values.column import Mask
 
 SALT_BYTES = 16
 HASH_BYTES = 16
+_PIECE = 1 << 16
+"""So many hashes are held at once."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,9 +39,11 @@ class Erased:
 
     def among(self, keys: pa.Array) -> Mask:
         """Which of *keys* are those of erased customers."""
-        if not self.hashes:
-            return np.zeros(len(keys), np.bool_)
-        return np.array([each in self.hashes for each in self.hashed(keys)], np.bool_)
+        found = np.zeros(len(keys), np.bool_)
+        for start in range(0, len(keys) if self.hashes else 0, _PIECE):
+            piece = self.hashed(keys.slice(start, _PIECE))
+            found[start : start + len(piece)] = [each in self.hashes for each in piece]
+        return found
 
     def with_keys(self, keys: pa.Array) -> Erased:
         """These, and the customers with *keys*."""

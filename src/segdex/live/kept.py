@@ -60,6 +60,6 @@ def from_bytes(data: bytes, generation: int, place: str) -> tuple[dict[str, int]
     return kept.offsets, Erased(kept.salt, frozenset(hashes)), Feed.of(kept.since, kept.feed)
 
 
-def begun(generation: int, offsets: dict[str, int]) -> bytes:
+def begun(generation: int, offsets: dict[str, int], erased: Erased) -> bytes:
     """The section of a new index."""
-    return to_bytes(offsets, Erased(), Feed(generation))
+    return to_bytes(offsets, erased, Feed(generation))

@@ -272,3 +272,7 @@ def refused(doing: str, path: Path, error: OSError) -> StorageError:
     known = errno.errorcode.get(error.errno or 0)
     symbol = f" ({known})" if known else ""
     return StorageError(f"cannot {doing}: {error.strerror or error}{symbol}", place=str(path))
+
+
+SYSTEM = OperatingSystem()
+"""That of every index."""
