@@ -197,9 +197,7 @@ def test_build_then_count(segdex_command: Command, schema: Path, tmp_path: Path)
     assert (found["count"], found["as_of"]) == (2, "2026-06-30T00:00:00Z")
 
 
-def test_build_takes_over_what_an_older_index_was_told(
-    segdex_command: Command, schema: Path, tmp_path: Path
-) -> None:
+def test_build_takes_over_what_an_older_index_was_told(segdex_command: Command, schema: Path, tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     clock = ["--as-of", "2026-06-30T00:00:00Z"]
     assert segdex_command("build", schema, "--out", old, *clock).code == 0

@@ -87,6 +87,7 @@ class Model:
         defined: rules that were defined, by name: what they say of a customer.
         begun: for each tracked segment, its members each time that it was declared, erased customers left out.
         vips: the segment that was loaded; ties: the label; None: not there.
+        alias: the key that each key means which was merged into another.
     """
 
     done: int = 0
@@ -100,26 +101,35 @@ class Model:
     begun: dict[str, list[set[str]]] = field(default_factory=dict)
     vips: set[str] | None = None
     ties: dict[str, str] | None = None
+    alias: dict[str, str] = field(default_factory=dict)
 
     # --- customers ---
+
+    def meant(self, key: str) -> str:
+        """The key of the customer whom a key means."""
+        return self.alias.get(key, key)
+
+    def group(self, key: str) -> set[str]:
+        """All keys of the customer whom a key means."""
+        return {key, self.meant(key)} | {each for each, means in self.alias.items() if means == self.meant(key)}
 
     def orders(self, key: str, days: int | None = None) -> int:
         """Transactions of a customer in so many last days."""
         first: dict[str, dt.datetime] = {}
         for row in self.rows:
-            if row.key == key and row.at <= self.clock:
+            if self.meant(row.key) == key and row.at <= self.clock:
                 first[row.basket] = min(row.at, first.get(row.basket, row.at))
         return sum(1 for at in first.values() if days is None or at > self.clock - dt.timedelta(days=days))
 
     def spend(self, key: str) -> int:
         """Cents."""
-        return sum(row.cents for row in self.rows if row.key == key and row.at <= self.clock)
+        return sum(row.cents for row in self.rows if self.meant(row.key) == key and row.at <= self.clock)
 
     def recency(self, key: str) -> str | None:
         """The band of days since the latest transaction began."""
         first: dict[str, dt.datetime] = {}
         for row in self.rows:
-            if row.key == key and row.at <= self.clock:
+            if self.meant(row.key) == key and row.at <= self.clock:
                 first[row.basket] = min(row.at, first.get(row.basket, row.at))
         if not first:
             return None
@@ -183,10 +193,10 @@ class Model:
             self.clock = action.to
         for key, held in action.people.items():
             if key not in self.erased:
-                self.people[key] = held
+                self.people[self.meant(key)] = held
         for row in action.rows:
             if row.key not in self.erased:
-                self.people.setdefault(row.key, (None, (), -1))
+                self.people.setdefault(self.meant(row.key), (None, (), -1))
                 self.rows.append(row)
         self.offsets["shop"] = action.number
 
@@ -208,15 +218,43 @@ class Model:
 
     def _load(self, action: Action) -> None:
         if action.name == "vips":
-            self.vips = set(action.keys) & set(self.people)
+            self.vips = set(map(self.meant, action.keys)) & set(self.people)
         else:
-            self.ties = {
-                key: "close" if at % 3 else "loose" for at, key in enumerate(action.keys) if key in self.people
-            }
+            keys = map(self.meant, action.keys)
+            self.ties = {key: "close" if at % 3 else "loose" for at, key in enumerate(keys) if key in self.people}
+
+    def merges(self, action: Action) -> bool:
+        """Whether a merge is allowed."""
+        keep, *drop = action.keys
+        return self.meant(keep) in self.people and not set(drop) & self.erased
+
+    def _merge(self, action: Action) -> None:
+        if not self.merges(action):
+            return
+        keep = self.meant(action.keys[0])
+        drop = [key for key in dict.fromkeys(map(self.meant, action.keys[1:])) if key != keep]
+        self.alias = {key: keep if means in drop else means for key, means in self.alias.items()}
+        self.alias |= dict.fromkeys(drop, keep)
+        held = [self.people[key] for key in (keep, *drop) if key in self.people]
+        self.people = {key: each for key, each in self.people.items() if key not in drop}
+        self.people[keep] = (
+            next((country for country, _, _ in held if country is not None), None),
+            next((tags for _, tags, _ in held if tags), ()),
+            next((note for _, _, note in held if note >= 0), -1),
+        )
+        if self.vips is not None:
+            self.vips = {keep if key in drop else key for key in self.vips}
+        if self.ties is not None:
+            tie = next((self.ties[key] for key in (keep, *drop) if key in self.ties), None)
+            self.ties = {key: each for key, each in self.ties.items() if key not in drop}
+            if tie is not None:
+                self.ties[keep] = tie
 
     def _erase(self, action: Action) -> None:
-        gone = set(action.keys)
+        known = [key for key in action.keys if self.meant(key) in self.people]
+        gone = set(action.keys).union(*map(self.group, known))
         self.erased |= gone
+        self.alias = {key: means for key, means in self.alias.items() if key not in gone}
         self.people = {key: held for key, held in self.people.items() if key not in gone}
         self.rows = [row for row in self.rows if row.key not in gone]
         self.vips = None if self.vips is None else self.vips - gone
@@ -262,8 +300,9 @@ class Action:
 
 
 KINDS = (
-    *("apply",) * 5, "define", "apply", "advance", "apply", "load", "save", "apply", "apply", "tie", "apply", "erase",
-    "apply", "advance", "compact", "apply", "rename", "apply", "readmit", "apply", "apply", "save", "drop", "apply",
+    *("apply",) * 5, "define", "apply", "advance", "merge", "apply", "load", "save", "apply", "apply", "tie", "apply",
+    "erase", "apply", "advance", "compact", "apply", "rename", "merge", "apply", "readmit", "apply", "apply", "save",
+    "drop", "apply",
 )  # fmt: skip
 """What is done, again and again."""
 
@@ -288,6 +327,8 @@ def action(number: int, clock: dt.datetime) -> Action:
             return Action(number, "load", name="vips", keys=some)
         case "tie":
             return Action(number, "load", name="ties", keys=some)
+        case "merge":
+            return Action(number, kind, keys=some[:3])
         case "erase" | "readmit":  # those who were erased a turn before come again
             before = turn - (kind == "readmit")
             return Action(number, kind, keys=tuple(key_of((5 * before + at) % (2 * PEOPLE)) for at in range(2)))
@@ -382,6 +423,9 @@ def act(index: segdex.Index, what: Action, model: Model) -> None:
         case "load":
             labels = [tie_of(key, at) for at, key in enumerate(what.keys)]
             index.load("ties", pa.table({"key": list(what.keys), "label": labels}))
+        case "merge":
+            if model.merges(what):
+                index.merge(what.keys[0], list(what.keys[1:]))
         case "erase":
             index.erase(list(what.keys))
         case "readmit":

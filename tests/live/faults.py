@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import segdex
-from segdex import index as door
 from segdex.errors import SegdexError, StorageError
 from segdex.store import generations
+from segdex.store import os as door
 from segdex.store.os import OperatingSystem
 from tests.live import actions
 from tests.store.crash import FAILURES, memory
@@ -142,7 +142,7 @@ class Life:
             return
         self.done += 1
         if action.kind == "erase" and self.disk.failed != "fsync of the folder":  # names it lost come back for good
-            self.gone |= set(action.keys)
+            self.gone |= self.models.after(self.done).erased - model.erased | set(action.keys)
         self._expect(False)
         if not same(self.index, self.models.after(self.done)):
             self.problems.append(f"call {self.disk.calls}: after {action} the index says something else")

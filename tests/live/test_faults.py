@@ -84,7 +84,8 @@ def test_the_lock_is_let_go_where_closing_the_journal_fails(tmp_path: Path, monk
 
 # --- the whole life ------------------------------------------------------------------------------------------------
 
-AFTER, ACTIONS = len(actions.KINDS) + 10, len(actions.KINDS)
+ACTIONS = len(actions.KINDS)
+AFTER = ACTIONS + actions.KINDS.index("save")
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_an_erasure_that_leaves_the_generation_before_is_seen(place: Path, monke
     folded = Changer._folded
 
     monkeypatch.setattr(Changer, "_folded", lambda self, state, feed, *_, **__: folded(self, state, feed, 2))
-    found = [problem for _, _, problem in power_losses(place, AFTER + 5, 1, step=3, modes=["everything"])]
+    found = [problem for _, _, problem in power_losses(place, ACTIONS + actions.KINDS.index("erase"), 1, step=3, modes=["everything"])]
     assert any("who was erased, is on the disk" in problem or "is in generation" in problem for problem in found)
 
 
