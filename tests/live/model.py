@@ -49,6 +49,7 @@ class Model:
         labels: by label and key the label and its score.
         defined: the segments that were defined.
         offsets: by source.
+        alias: the key that each key means which was merged into another.
     """
 
     schema: dict[str, Any]
@@ -62,6 +63,7 @@ class Model:
     labels: dict[str, dict[str, tuple[str, float | None]]] = dataclasses.field(default_factory=dict)
     defined: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     offsets: dict[str, int] = dataclasses.field(default_factory=dict)
+    alias: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def only(self) -> bool:
@@ -97,9 +99,10 @@ class Model:
         for each in people:
             if each.key in self.erased:
                 continue
-            before = last.get(each.key)
+            key = self.meant(each.key)
+            before = last.get(key)
             if before is None or not self.versioned or _rank(each.version) >= _rank(before.version):
-                last[each.key] = each
+                last[key] = each
         for key, each in last.items():
             if key in self.people and self.versioned and _rank(each.version) < _rank(self.versions[key]):
                 continue
@@ -107,20 +110,73 @@ class Model:
             self.versions[key] = each.version
         for stream, held in rows.items():
             dropped += sum(row.customer in self.erased for row in held)
-            self.rows[stream] += [row for row in held if row.customer not in self.erased]
+            self.rows[stream] += [self._owned(row) for row in held if row.customer not in self.erased]
         return dropped
+
+    def _owned(self, row: Row) -> Row:
+        return dataclasses.replace(row, customer=self.meant(row.customer))  # type: ignore[arg-type]
+
+    # --- keys ------------------------------------------------------------------------------------------------------
+
+    def meant(self, key: str) -> str:
+        """The key of the customer whom a key means."""
+        return self.alias.get(key, key)
+
+    def group(self, key: str) -> set[str]:
+        """All keys of the customer whom a key means."""
+        means = self.meant(key)
+        return {key, means} | {each for each, other in self.alias.items() if other == means}
+
+    def merge(self, keep: str, drop: Sequence[str]) -> int | None:
+        """Make customers one; returns how many there are less, None where nothing changes.
+
+        Raises:
+            ValueError: they cannot be.
+        """
+        keep, known = self.meant(keep), set(self.universe)
+        if keep not in known or self.erased & set(drop):
+            raise ValueError
+        gone = [key for key in dict.fromkeys(map(self.meant, drop)) if key != keep]
+        if not gone:
+            return None
+        self.alias = {key: keep if means in gone else means for key, means in self.alias.items()}
+        self.alias |= dict.fromkeys(gone, keep)
+        self.rows = {name: [self._owned(row) for row in held] for name, held in self.rows.items()}
+        together = [self.people[key] for key in (keep, *gone) if key in self.people]
+        if together:
+            versions = [self.versions[key] for key in (keep, *gone) if key in self.people]
+            for key in {*gone} & self.people.keys():
+                del self.people[key], self.versions[key]
+            self.people[keep] = {
+                name: next((held[name] for held in together if held[name] is not None), None)
+                for name in cases.ATTRIBUTES
+            }
+            self.versions[keep] = max(versions, key=_rank)
+        for labels in self.labels.values():
+            held = [labels.pop(key) for key in (keep, *gone) if key in labels]
+            if held:
+                labels[keep] = held[0]
+        self.loaded = {name: set(map(self.meant, members)) for name, members in self.loaded.items()}
+        return len(known & {*gone})
 
     def erase(self, keys: Iterable[str]) -> int:
         """Forget; returns how many of them were customers."""
-        gone = set(keys)
-        found = len(gone & set(self.universe))
+        gone, known = set(keys), set(self.universe)
+        found = len(known & set(map(self.meant, gone)))
+        gone = gone.union(*(self.group(key) for key in gone if self.is_somebody(key)))
         self.erased |= gone
+        self.alias = {key: means for key, means in self.alias.items() if key not in gone}
         self.rows = {name: [row for row in held if row.customer not in gone] for name, held in self.rows.items()}
         for held in (self.people, self.versions, *self.labels.values()):
             for key in gone & held.keys():
                 del held[key]
         self.loaded = {name: members - gone for name, members in self.loaded.items()}
         return found
+
+    def is_somebody(self, key: str) -> bool:
+        """Whether there is anything of whom a key means, of a customer or of one who is none yet."""
+        means = self.meant(key)
+        return means in self.people or any(str(row.customer) == means for held in self.rows.values() for row in held)
 
     # --- names -----------------------------------------------------------------------------------------------------
 

@@ -140,8 +140,27 @@ def later(life: Life, chance: random.Random) -> dt.datetime:
 def erase(life: Life, chance: random.Random) -> Changes:
     keys = chance.sample(life.keys, chance.randint(1, 2))
     changes: Changes = life.index.erase(as_given(keys, chance))
+    before = set(life.model.erased)
     assert changes.found == life.model.erase(keys)
-    life.forget(keys)
+    life.forget(life.model.erased - before)
+    return changes
+
+
+def merge(life: Life, chance: random.Random) -> Changes | None:
+    keep, *drop = chance.sample(life.keys, chance.randint(2, 3))
+    given = as_given(drop, chance)
+    try:
+        found = life.model.merge(keep, drop)
+    except ValueError:
+        with pytest.raises(segdex.ArgumentError):
+            life.index.merge(keep, given)
+        return None
+    before = life.index.generation
+    changes: Changes = life.index.merge(keep, given)
+    if found is None:
+        assert changes.generation == before
+        return None
+    assert changes.found == found
     return changes
 
 
@@ -173,7 +192,7 @@ def load(life: Life, chance: random.Random) -> None:
         if name in model.names() and name not in model.loaded:
             return
         told = index.load(name, index.ids(pa.array(keys)) if chance.random() < 0.3 else as_given(keys, chance))
-        model.loaded[name] = set(keys) & known
+        model.loaded[name] = set(map(model.meant, keys)) & known
         assert told.customers == len(model.loaded[name])
         return
     labels = {key: (chance.choice(cases.PANEL), chance.choice([None, 0.5, 1.0])) for key in keys}
@@ -187,7 +206,9 @@ def load(life: Life, chance: random.Random) -> None:
         index.load(name, {label: [key for key in keys if labels[key][0] == label] for label in cases.PANEL})
         labels, scored = {key: (label, None) for key, (label, _) in labels.items()}, False
     life.scored[name] = scored
-    model.labels[name] = {key: held for key, held in labels.items() if key in known}
+    # Of several labels of one customer the last one counts: of a mapping they come label by label.
+    rows = sorted(labels.items(), key=lambda each: cases.PANEL.index(each[1][0])) if not scored else labels.items()
+    model.labels[name] = {key: held for key, held in ((model.meant(key), held) for key, held in rows) if key in known}
 
 
 def define(life: Life, chance: random.Random) -> Changes | None:
@@ -312,7 +333,8 @@ def look(life: Life, _chance: random.Random) -> None:
 
 Step = Callable[["Life", random.Random], Any]
 STEPS: dict[str, tuple[Step, int]] = {
-    "apply": (apply, 10), "advance": (advance, 4), "erase": (erase, 2), "readmit": (readmit, 1), "load": (load, 3),
+    "apply": (apply, 10), "advance": (advance, 4), "erase": (erase, 2), "readmit": (readmit, 1), "merge": (merge, 3),
+    "load": (load, 3),
     "define": (define, 3), "rename": (rename, 1), "drop": (drop, 1), "alter": (alter, 2), "compact": (compact, 1),
     "save": (save, 2), "reopen": (reopen, 2), "follow": (follow, 2), "look": (look, 1),
 }  # fmt: skip

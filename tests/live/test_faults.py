@@ -134,7 +134,8 @@ def test_an_erasure_that_leaves_the_generation_before_is_seen(place: Path, monke
     folded = Changer._folded
 
     monkeypatch.setattr(Changer, "_folded", lambda self, state, feed, *_, **__: folded(self, state, feed, 2))
-    found = [problem for _, _, problem in power_losses(place, ACTIONS + actions.KINDS.index("erase"), 1, step=3, modes=["everything"])]
+    before = ACTIONS + actions.KINDS.index("erase")
+    found = [problem for _, _, problem in power_losses(place, before, 1, step=3, modes=["everything"])]
     assert any("who was erased, is on the disk" in problem or "is in generation" in problem for problem in found)
 
 
