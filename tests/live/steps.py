@@ -148,6 +148,8 @@ def erase(life: Life, chance: random.Random) -> Changes:
 
 def merge(life: Life, chance: random.Random) -> Changes | None:
     keep, *drop = chance.sample(life.keys, chance.randint(2, 3))
+    if life.model.universe and chance.random() < 0.7:
+        keep, drop = chance.choice(life.model.universe), [key for key in drop if key not in life.model.erased] or drop
     given = as_given(drop, chance)
     try:
         found = life.model.merge(keep, drop)
