@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import segdex
 from segdex.errors import SchemaError
@@ -96,3 +98,68 @@ def _renamed(declared: Any) -> Any:
     if isinstance(declared, list):
         return [_renamed(each) for each in declared]
     return declared | {"where": "alive > 0.5"}
+
+
+# --- categories that nobody has any more ---------------------------------------------------------------------------
+
+CORRECTED: dict[str, Any] = SCHEMA | {
+    "streams": {
+        "orders": {
+            **SCHEMA["streams"]["orders"], "id": "line", "version": "version", "deleted": "deleted",
+        },
+        "visits": {"key": "id", "time": "at", "fields": {"department": "category"}},
+    },
+    "metrics": SCHEMA["metrics"] | {
+        "both": {"kind": "score", "by": "department", "terms": [
+            {"stream": "orders", "points": 1}, {"stream": "visits", "points": 1},
+        ]},
+        "half": {"kind": "formula", "formula": "share / 2"},
+    },
+}  # fmt: skip
+LOST = [
+    *RULES, "both[any] = 0", "half[any] = 0", "any c (both[c] = 0 and share[c] = 0)", "not half[any] = 0",
+    "any c (any d (share[c] = 0 and both[d] = 0))",
+]  # fmt: skip
+LINE = st.tuples(st.integers(0, 4), st.sampled_from("abcd"), st.sampled_from("xyz"), st.integers(1, 3), st.booleans())
+
+
+def lines(rows: list[Any], first: int) -> pa.Table:
+    line, keys, departments, amounts, deleted = zip(*rows, strict=True) if rows else ([],) * 5
+    return pa.table({
+        "line": pa.array(line, pa.int64()), "id": pa.array(keys, pa.string()),
+        "at": pa.array([dt.datetime(2026, 6, 1, tzinfo=dt.UTC)] * len(rows), pa.timestamp("us", "UTC")),
+        "amount": pa.array(amounts, pa.int64()), "department": pa.array(departments, pa.string()),
+        "version": pa.array(range(first, first + len(rows)), pa.int64()), "deleted": pa.array(deleted, pa.bool_()),
+    })  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    batches=st.lists(st.lists(LINE, max_size=3), min_size=1, max_size=5),
+    seen=st.sampled_from([[], ["y"]]),
+    kept=st.booleans(),
+)
+def test_categories_whose_last_row_was_taken_away(batches: list[list[Any]], seen: list[str], kept: bool) -> None:
+    schema = CORRECTED if kept else CORRECTED | {"stages": {}, "segments": {}}
+    customers, visits = pa.table({"id": [*"abcd"]}), pa.table({
+        "id": ["a"] * len(seen), "at": pa.array([dt.datetime(2026, 6, 2, tzinfo=dt.UTC)] * len(seen),
+        pa.timestamp("us", "UTC")), "department": pa.array(seen, pa.string()),
+    })  # fmt: skip
+    given_rows = lines([(0, "a", "x", 1, False), (1, "b", "y", 2, False), (2, "c", "x", 1, False)], 0)
+    sources = {"customers": customers, "visits": visits}
+    live = segdex.build(schema, as_of=AS_OF, sources={**sources, "orders": given_rows})
+    rules = [rule for rule in LOST if kept or ("odd" not in rule and "narrow" not in rule)]
+    queries = [live.prepare(rule) for rule in rules]
+    for number, rows in enumerate(batches, 1):
+        batch = lines(rows, 10 * number)
+        live.apply({"orders": batch})
+        given_rows = pa.concat_tables([given_rows, batch])
+        built = segdex.build(schema, as_of=AS_OF, sources={**sources, "orders": given_rows})
+        for rule, query in zip(rules, queries, strict=True):
+            expected = sorted(built.keys(built.bitmap(rule)).to_pylist())
+            assert sorted(live.keys(live.bitmap(rule)).to_pylist()) == expected, rule
+            assert query.count() == live.count(rule) == len(expected), rule
+            assert live.contains(rule, [*"abcd"]) == [key in expected for key in "abcd"], rule
+            assert [live.why(rule, key).holds for key in "abcd"] == [key in expected for key in "abcd"], rule
+            estimate = live.estimate(rule)
+            assert estimate.low <= len(expected) <= estimate.high, rule

@@ -26,6 +26,7 @@ from segdex.query.bind import Binder, Bound
 from segdex.query.estimate import Estimate
 from segdex.query.execute import Executor, Plan
 from segdex.query.tally import Changed, Tally, Trail, tally_of_nobody
+from segdex.query.vanished import Vanished
 from segdex.rules import nodes
 from segdex.values.column import Ints
 
@@ -69,6 +70,7 @@ class Answers:
     Attributes:
         trail: the latest steps to the changed of this version.
         asked: the queries that were asked of this version, each once or more.
+        vanished: the categories that nobody has any more.
         idle: those that were made ready for it, as they were asked lately, and how many versions ago.
     """
 
@@ -87,6 +89,7 @@ class Answers:
         self.trail = before._trail_to(version, changed) if same and before is not None else Trail()
         self.asked: list[ref[Any]] = []
         self.idle: list[tuple[int, ref[Any]]] = []
+        self.vanished: Vanished = Vanished(version, before.vanished if same and before is not None else None)
         delta = version.delta
         self.minus: Executor | None = None if delta is None else self._executor(delta.minus)
         self.plus: Executor | None = None if delta is None else self._executor(delta.plus)
@@ -123,8 +126,18 @@ class Answers:
         return sorted(self.categories(items) - self.base.customers.own_categories(items), key=str.encode)
 
     def differs(self, bound: Bound) -> bool:
-        """Whether a category that came since may make a rule hold for customers who have not changed."""
-        return self.plus is not None and matters(bound, self.base, self._new)
+        """Whether a category that came or went since may make a difference to customers who have not changed."""
+        if self.plus is None:
+            return False
+        return matters(bound, self.base, self._new) or self._lost(bound)
+
+    def _lost(self, bound: Bound) -> bool:
+        """Whether a rule may hold for somebody because they have nothing in a category that nobody has any more."""
+        here = [each for each in (self.base, self.plus) if each is not None]
+        return any(matters(bound, each, self._gone) for each in here)
+
+    def _gone(self, items: list[nodes.Item]) -> list[str]:
+        return sorted(self.vanished.of(items), key=str.encode)
 
     def is_whole(self, bound: Bound) -> bool:
         """Whether a rule must be asked of all customers together: what it says of one depends on others."""

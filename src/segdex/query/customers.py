@@ -84,7 +84,8 @@ class Customers:
 
     def categories(self, items: list[nodes.Item]) -> list[str]:
         """The categories of all the families that *items* belong to, ascending by bytes."""
-        return sorted(self.own_categories(items) | self.other_categories(items), key=str.encode)
+        found = (self.own_categories(items) | self.other_categories(items)) - self.vanished(items)
+        return sorted(found, key=str.encode)
 
     def own_categories(self, items: list[nodes.Item]) -> set[str]:
         """The categories of the families here."""
@@ -94,9 +95,14 @@ class Customers:
         """The categories that others have."""
         return set() if self.elsewhere is None else self.elsewhere(items)
 
+    def vanished(self, items: list[nodes.Item]) -> set[str]:  # noqa: ARG002
+        """Those among the categories of the families that nobody has any more."""
+        return set()
+
     def breadth(self, item: nodes.Item) -> int:
         """How many categories the family has that an item belongs to."""
-        return len(self.family(item).categories if self.elsewhere is None else self.categories([item]))
+        gone = self.vanished([item])
+        return len(self.categories([item]) if gone or self.elsewhere is not None else self.family(item).categories)
 
     def holds(self, call: nodes.Call | nodes.Sequence) -> bool:
         """Whether the values of an inline call are kept."""

@@ -126,7 +126,7 @@ class Folded(Executor):
         assert answers.plus is not None
         assert answers.version.delta is not None
         self._answers = answers
-        self.customers = _FoldedCustomers(generation, answers.base, answers.plus, answers.version.delta)
+        self.customers = _FoldedCustomers(generation, answers, answers.plus, answers.version.delta)
 
     def members(self, bound: Bound) -> Predicate:
         """The customers that the rule holds for."""
@@ -136,9 +136,13 @@ class Folded(Executor):
 class _FoldedCustomers(Customers):
     """Columns of a folded generation; inline calls are those of base and delta put together."""
 
-    def __init__(self, generation: Generation, base: Executor, plus: Executor, delta: Delta) -> None:
+    def __init__(self, generation: Generation, answers: Answers, plus: Executor, delta: Delta) -> None:
         super().__init__(generation)
-        self._base, self._plus, self._delta = base, plus, delta
+        self._base, self._plus, self._delta, self._vanished = answers.base, plus, delta, answers.vanished
+
+    def vanished(self, items: list[nodes.Item]) -> set[str]:
+        """Those among the categories of the families that nobody has any more."""
+        return self._vanished.of(items)
 
     def _computed(self, node: nodes.Call | nodes.Sequence | nodes.Bucket) -> Values:
         if isinstance(node, nodes.Call) and fits(metric_of(node, self._generation.catalog)):

@@ -184,6 +184,7 @@ class _Customer:
         items = chosen_items(bound)
         names = {name for item in items for name in self._items.family(item).categories.to_pylist()}
         names |= self._executor.customers.other_categories(items)
+        names -= self._executor.customers.vanished(items)
         found: list[str] = []
         deadline = current()
         for category in sorted(names, key=str.encode):
