@@ -11,7 +11,7 @@ import numpy as np
 
 from segdex.bitmap import predicate as hot
 from segdex.bitmap.predicate import Predicate
-from segdex.bitmap.ranks import ranks_of
+from segdex.bitmap.ranks import Ranks, ranks_of
 from segdex.errors import LimitError, SchemaError
 from segdex.events.store import Events
 from segdex.forks import Once
@@ -84,10 +84,9 @@ def derive(
         made.compute(name)
         made.settle(name)
     # After all names, so that the edges of bands are known. Until then comparisons look at every value.
-    for name in filter(made.is_ranked, names):
-        if progress is not None:
-            progress(f"ranking {name}", len(names), len(names))
-        made.rank(name)
+    if progress is not None:
+        progress("ranking values", len(names), len(names))
+    made.rank(names)
     if progress is not None:
         progress("computed", len(names), len(names))
     return made.generation
@@ -153,8 +152,7 @@ def changed(
     for name in affected:
         made.compute(name)
         made.settle(name)
-    for name in filter(made.is_ranked, names):
-        made.rank(name)
+    made.rank(names)
     return made.generation
 
 
@@ -180,8 +178,7 @@ def redeclared(old: Generation, catalog: Catalog, progress: Progress | None = No
         made.compute(name)
         made.settle(name)
     metrics = {catalog.schema.bands[name].metric for name in names if name in catalog.schema.bands}
-    for name in filter(made.is_ranked, dict.fromkeys((*names, *sorted(metrics)))):
-        made.rank(name)
+    made.rank(dict.fromkeys((*names, *sorted(metrics))))
     return made.generation
 
 
@@ -431,10 +428,14 @@ class Derivation:
         value = self.values[name]
         return isinstance(value, Column) and value.dictionary is None and value.type.kind in RANKED
 
-    def rank(self, name: str) -> None:
-        """The ranks of a column; all bands over it are there."""
+    def rank(self, names: Iterable[str]) -> None:
+        """The ranks of those columns among *names* that have any; all bands over them are there."""
+        ranked = list(filter(self.is_ranked, names))
+        self.ranks.update(zip(ranked, spread(self._ranks_of, ranked, self.generation.count > FEW), strict=True))
+
+    def _ranks_of(self, name: str) -> Ranks:
         column: Any = self.values[name]
-        self.ranks[name] = ranks_of(column.data, self.edges_over(name), self._inside)
+        return ranks_of(column.data, self.edges_over(name), self._inside)
 
     def edges_over(self, name: str) -> tuple[int | float, ...]:
         """The edges of all bands over *name*."""
