@@ -16,6 +16,7 @@ from segdex.ingest.report import Report, rejections
 from segdex.live.gathering import reordered as reordered_rows
 from segdex.live.state import State, loaded_in
 from segdex.query.folded import folded
+from segdex.spread import spread
 from segdex.values.column import Column, Ints
 from segdex.values.dictionaries import trimmed
 
@@ -52,7 +53,7 @@ def _tables(state: State, whole: Generation) -> Tables:
     return Tables(
         keys=settled(state.version.keys),
         attributes={name: trimmed(_column(whole, name)) for name in state.catalog.given},
-        events={name: _trimmed(events) for name, events in whole.events.items()},
+        events=dict(zip(whole.events, spread(lambda name: _trimmed(whole.events[name]), [*whole.events]), strict=True)),
         report=Report((), rejections([])),
         universe=universe,
         lookups=dict(whole.lookups),
