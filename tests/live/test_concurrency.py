@@ -64,8 +64,11 @@ def test_a_reader_that_is_interrupted_while_it_follows_reads_no_record_twice(
 
     for number in range(1, 13):  # with a save among them, which makes another base
         action = actions.action(number, model.clock)
+        before = writer.generation
         actions.act(writer, action, model)
         model.act(action)
+        if writer.generation == before:  # a merge that is not allowed
+            continue
         calls.clear()
         with monkeypatch.context() as patch:
             patch.setattr(Index, "_put", interrupted)
