@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 from segdex.deadlines import current
@@ -26,16 +27,16 @@ def spread(one: Callable[[P], T], parts: Sequence[P], several: bool = True) -> l
     Raises:
         LimitError: the call in hand takes too long.
     """
-    deadline = current()
 
     def timely(part: P) -> T:
-        deadline.check()
+        current().check()
         return one(part)
 
     if len(parts) <= 1 or not several:
         return [timely(each) for each in parts]
     with ThreadPoolExecutor(min(len(parts), _threads()), thread_name_prefix="segdex") as pool:
-        done = [pool.submit(timely, each) for each in parts]
+        # Each part has the deadline of the call, and so has what is spread within it.
+        done = [pool.submit(copy_context().run, timely, each) for each in parts]
         try:
             return [each.result() for each in done]
         except BaseException:

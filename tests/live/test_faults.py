@@ -70,6 +70,64 @@ def test_after_a_write_that_failed_nothing_has_changed_and_nothing_more_is_taken
         assert again.count("everyone") >= 2
 
 
+@pytest.mark.parametrize(("method", "change"), [("accept", "apply"), ("fold", "compact"), ("fold", "erase")])
+def test_a_change_that_is_interrupted_when_it_is_written_is_there_and_nothing_follows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, change: str
+) -> None:
+    """What memory holds by then is another index than that of the folder."""
+    folder = tmp_path / "index"
+    small(["b", "c"], ["IN", "US"], folder).close()
+    index = segdex.open(folder, read_only=False)
+    index.apply(row("a"))
+    written = getattr(Writer, method)
+
+    def interrupted(self: Writer, *arguments: Any, **named: Any) -> None:
+        written(self, *arguments, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Writer, method, interrupted)
+    changes: dict[str, Callable[[], object]] = {
+        "apply": lambda: index.apply(row("x")), "compact": index.compact, "erase": lambda: index.erase(["b"]),
+    }  # fmt: skip
+    with pytest.raises(KeyboardInterrupt):
+        changes[change]()
+    monkeypatch.undo()
+    for each in (*changes.values(), lambda: index.load("some", ["c"])):
+        with pytest.raises(StorageError, match="open the index again"):
+            each()
+    index.close()
+    with segdex.open(folder, read_only=False, verify=True) as again:
+        expected = {"apply": ["a", "b", "c", "x"], "compact": ["a", "b", "c"], "erase": ["a", "c"]}[change]
+        assert sorted(again.keys(again.bitmap("everyone")).to_pylist()) == expected
+        again.apply(row("y"))
+        assert again.count("everyone") == len(expected) + 1
+
+
+def test_a_fold_that_fails_is_tried_again_when_there_is_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, tried = tmp_path / "index", []
+    small(["b", "c"], ["IN", "US"], folder).close()
+    monkeypatch.setattr("segdex.live.changer.MOST_KEPT", 2)
+
+    def failing(_: Changer) -> None:
+        tried.append(1)
+        raise MemoryError
+
+    with segdex.open(folder, read_only=False) as index, caplog.at_level(logging.WARNING, "segdex"):
+        monkeypatch.setattr(Changer, "fold", failing)
+        for number in range(1, 11):
+            assert index.apply(row(f"n{number}")).generation == 1 + number
+        assert 2 < len(tried) < 8, "not each time"
+        assert index.count("everyone") == 12
+        monkeypatch.undo()
+        monkeypatch.setattr("segdex.live.changer.MOST_KEPT", 2)
+        for number in range(11, 30):
+            index.apply(row(f"n{number}"))
+        assert index.stats().changed < 20, "it was folded at last"
+        assert index.count("everyone") == 31
+
+
 def test_the_lock_is_let_go_where_closing_the_journal_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small(["b"], ["IN"], tmp_path / "index").close()
     system = Refusing(os.close)

@@ -25,15 +25,16 @@ class Bits:
 
     def expect(self, names: Iterable[PredicateName], rows: int) -> None:
         """Make room for sets of all of *names*, and for so many rows."""
-        for name in names:
-            self.places.setdefault(name, len(self.places))
-        sets, width = self._words.shape
-        if len(self.places) > sets or rows > 64 * width:
-            sets = sets if len(self.places) <= sets else 2 * len(self.places)
+        fresh = [name for name in dict.fromkeys(names) if name not in self.places]
+        sets, width, wanted = *self._words.shape, len(self.places) + len(fresh)
+        if wanted > sets or rows > 64 * width:
+            sets = sets if wanted <= sets else 2 * wanted
             width = width if rows <= 64 * width else _CHUNK_WORDS * -(-2 * rows // CHUNK)
             more = np.zeros((sets, width), np.uint64)
             more[: self._words.shape[0], : self._words.shape[1]] = self._words
             self._words = more
+        for name in fresh:
+            self.places[name] = len(self.places)
 
     def fill(self, held: Sets, presence: PredicateName, inside: Mask, first: int) -> None:
         """Put rows from *first* on into the sets of one name; there is room.

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 import pyarrow as pa
 
-from segdex.errors import CorruptError, StorageError
+from segdex.errors import CorruptError, SegdexError
 from segdex.generation import Generation, alone
 from segdex.ingest.accepted import to_bytes as tables_to_bytes
 from segdex.live import declare, kept, records
@@ -35,7 +35,8 @@ from segdex.store.generations import Opened
 
 MOST_JOURNAL = 1 << 30
 """Bytes of a journal that are folded into a snapshot by themselves: whoever opens the index does them again."""
-FEW = 1 << 18
+MOST_KEPT = 1 << 18
+"""So many changed customers are never too many."""
 
 _log = logging.getLogger("segdex")
 
@@ -56,6 +57,7 @@ class Changer:
         self.state = started(answers, offsets, gone)
         self.writer = writer
         self._publish = publish
+        self._large = 1.0  # so many times its limit the journal, or what has changed, is let grow before it is folded
 
     # --- what was written ----------------------------------------------------------------------------------------
 
@@ -187,9 +189,10 @@ class Changer:
         """Do it, write it, and let it be seen."""
         state, moves, redefined = performed(self.state, action, batch)
         entry = entry_of(state.version.number, state.version.as_of, moves, redefined)
+        feed = self.feed.with_entry(entry)
         if self.writer is not None:
             self.writer.accept(records.to_bytes(Record(action, entry)))
-        self._put(state, self.feed.with_entry(entry))
+        self._put(state, feed)
         self._fold_if_large()
         return entry
 
@@ -200,6 +203,8 @@ class Changer:
 
     def _put(self, state: State, feed: Feed) -> None:
         self.state, self.feed = state, feed
+        if self.writer is not None:
+            self.writer.settled()
         self._publish(state)
 
     def _told(self, entry: Entry) -> Changes:
@@ -208,16 +213,21 @@ class Changer:
     def _fold_if_large(self) -> None:
         """Fold the journal in where it, or what has changed, is large.
 
-        What has just been accepted stays so where that fails: the next call says why it cannot go on.
+        What has just been accepted stays so where that fails: if it cannot go on, the next call says why; if it can,
+        that is tried again when there is a quarter more.
         """
         version = self.state.version
         changed = 0 if version.delta is None else len(version.delta.ids)
-        long = self.writer is not None and self.writer.journal_bytes > MOST_JOURNAL
-        if long or changed > max(FEW, MOST_CHANGED * version.base.count):
-            try:
-                self.fold()
-            except StorageError as error:
-                _log.warning("the journal is not folded in: %s", error)
+        journal = 0 if self.writer is None else self.writer.journal_bytes
+        large = max(journal / MOST_JOURNAL, changed / max(MOST_KEPT, MOST_CHANGED * version.base.count))
+        if large <= self._large:
+            return
+        try:
+            self.fold()
+            self._large = 1.0
+        except Exception as error:
+            self._large = 1.25 * large
+            _log.warning("the journal is not folded in: %s", error if isinstance(error, SegdexError) else type(error))
 
     def _folded(
         self, state: State, feed: Feed, keep: Literal[1, 2], progress: Callable[[str, int, int], None] | None = None

@@ -73,8 +73,10 @@ class Log:
             self._graves[name].put(at, graves)
         for each, mask in said.items():
             self._said.setdefault(each, Growing(np.bool_)).put(at, mask)
-        for name in [name for name, sets in self._sets.items() if sets.rows > at]:
-            del self._sets[name]  # of rows that never came to be seen
+        for name, sets in self._sets.copy().items():  # readers ask for others meanwhile
+            if sets.rows > at:  # of rows that never came to be seen
+                with self._lock:
+                    del self._sets[name]
 
     # --- what is read ----------------------------------------------------------------------------------------------
 
@@ -120,16 +122,33 @@ class Log:
 
     # --- sets ------------------------------------------------------------------------------------------------------
 
-    def sets(self, name: str, count: int) -> _Sets | None:
-        """The sets of a name that has them, of the first *count* rows; None: values have to answer."""
+    # Sets grow while older versions are asked, so that they are looked at under the lock.
+
+    def names(self, name: str, count: int) -> tuple[PredicateName, ...]:
+        """The sets of a name, of the first *count* rows; none where values have to answer."""
+        with self._lock:
+            sets = self._filled(name, count)
+            return () if sets is None else tuple(sets.bits.places)
+
+    def words(self, name: PredicateName, count: int) -> Words | None:
+        """The bits of a set of the first *count* rows, maybe with those of later ones; None: there is no such set."""
+        with self._lock:
+            sets = self._filled(name.name, count)
+            return None if sets is None or name not in sets.bits.places else sets.bits.words(name, count)
+
+    def answers(self, name: str, count: int) -> bool:
+        """Whether sets answer the rules over a name for the first *count* rows, and not values."""
+        with self._lock:
+            return self._filled(name, count) is not None
+
+    def _filled(self, name: str, count: int) -> _Sets | None:
         if name not in self._kept:
             return None
-        with self._lock:
-            sets = self._sets.get(name)
-            if sets is None:
-                sets = self._sets.setdefault(name, _Sets(name))
-            if sets.rows < count:
-                self._fill(sets, count)
+        sets = self._sets.get(name)
+        if sets is None:
+            sets = self._sets.setdefault(name, _Sets(name))
+        if sets.rows < min(count, sets.end):
+            self._fill(sets, count)
         return sets if count <= sets.end else None
 
     def _fill(self, sets: _Sets, count: int) -> None:
@@ -204,38 +223,34 @@ class SetsOfRows(Mapping[PredicateName, Predicate]):
     def _set(self, name: PredicateName) -> Predicate:
         if self._log.is_said(name):
             return set_of(chunked(words_of(self._log.said(name, self._count)), self._count), self._latest, self._count)
-        sets = self._log.sets(name.name, self._count)
-        if sets is None or not self._has(sets, name):
-            raise KeyError(name)
-        if name not in sets.bits.places:
+        words = self._log.words(name, self._count)
+        if words is not None:
+            return set_of(words, self._latest, self._count)
+        if name in self._of_base and self._log.answers(name.name, self._count):
             return set_of(self._latest, np.zeros_like(self._latest), self._count)
-        return set_of(sets.bits.words(name, self._count), self._latest, self._count)
-
-    def _has(self, sets: _Sets, name: PredicateName) -> bool:
-        return name in sets.bits.places or name in self._of_base
+        raise KeyError(name)
 
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, PredicateName):
             return False
         if self._log.is_said(name):
             return True
-        sets = self._log.sets(name.name, self._count)
-        return sets is not None and self._has(sets, name)
+        if self._log.words(name, self._count) is not None:
+            return True
+        return name in self._of_base and self._log.answers(name.name, self._count)
 
     def __iter__(self) -> Iterator[PredicateName]:
         names = [name for name in self._of_base if name in self]
         yield from names
         for each in dict.fromkeys(name.name for name in names if not self._log.is_said(name)):
-            sets = self._log.sets(each, self._count)
-            yield from (name for name in (sets.bits.places if sets else ()) if name not in self._of_base)
+            yield from (name for name in self._log.names(each, self._count) if name not in self._of_base)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def labels(self, name: str) -> list[str]:
         """The labels of a name that has sets for these."""
-        sets = self._log.sets(name, self._count)
-        return [] if sets is None else [each.label for each in sets.bits.places if each.label is not None]
+        return [each.label for each in self._log.names(name, self._count) if each.label is not None]
 
 
 # --- as the base has them ------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ class Writer:
         self.identity = identity
         self._lock = lock
         self._system = system
-        self._sound = True  # whether it is known what the disk holds
+        self._sound = True  # whether memory is known to be what the disk holds
         self._journal, self.recovered = Journal.open(folder, identity, system, lock)
 
     @classmethod
@@ -59,7 +59,8 @@ class Writer:
         self._lock.check()
         if not self._sound:
             raise StorageError(
-                "an earlier write failed, and what the disk holds is not known", place=str(self.folder),
+                "an earlier change failed or was interrupted, and what the disk holds is not known",
+                place=str(self.folder),
                 hint="open the index again",
             )  # fmt: skip
 
@@ -69,7 +70,7 @@ class Writer:
         return self._journal.size
 
     def accept(self, payload: bytes) -> None:
-        """Write a record; it is on the disk when this returns.
+        """Write a record; it is on the disk when this returns. Nothing more is taken before `settled`.
 
         Raises:
             StorageError: the operating system refused; the index must be opened again.
@@ -77,10 +78,17 @@ class Writer:
         self.check()
         self._sound = False
         self._journal.append(payload)
+
+    def settled(self) -> None:
+        """What was written last is what the index says now: more may be written.
+
+        Whoever is interrupted between the two would go on from something else than the disk has.
+        """
         self._sound = True
 
     def fold(self, generation: Generation, more: bytes, keep: Literal[1, 2] = 2) -> Generation:
         """Write *generation*, which holds all that the journal does, as a snapshot, and give it as it is there, mapped.
+        Nothing more is taken before `settled`.
 
         Raises:
             StorageError: the operating system refused; what was there before still is, or the new one is. Which one is
@@ -94,9 +102,7 @@ class Writer:
         )  # fmt: skip
         self._journal.close()
         self._journal, _ = Journal.open(self.folder, self.identity, self._system, self._lock)
-        mapped = generations.load(self.folder, self._system)
-        self._sound = True
-        return mapped
+        return generations.load(self.folder, self._system)
 
     def close(self) -> None:
         """Let the folder go; a second time nothing happens."""
