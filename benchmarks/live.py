@@ -33,6 +33,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def _measured(index: segdex.Index, path: Path, count: int, quick: bool) -> dict[
 
     @contextlib.contextmanager
     def writing() -> Iterator[None]:
-        stop = threading.Event()
+        stop, before = threading.Event(), len(applied)
 
         def write() -> None:
             for batch in batches.of(1_000, 1 << 20):
@@ -177,13 +178,14 @@ def _measured(index: segdex.Index, path: Path, count: int, quick: bool) -> dict[
                 index.apply(batch, source="bench", offset=next(offset))
                 applied.append(time.perf_counter() - started)
 
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            writer.join()
+        with ThreadPoolExecutor(1) as pool:
+            writer = pool.submit(write)
+            try:
+                yield
+            finally:
+                stop.set()
+                writer.result()  # raises what it could not do
+        assert len(applied) > before, "nothing was written meanwhile"
 
     with writing():
         busy, paced = _asked(queries, seconds), _asked(queries, seconds, pause=0.001)

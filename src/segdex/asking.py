@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import ref
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from segdex.bitmap import roaring
 from segdex.bitmap.roaring import BitMap
 from segdex.deadlines import within
 from segdex.errors import ArgumentError, ClosedError, RuleError
+from segdex.forks import ForkLock
 from segdex.query import collect
 from segdex.query.advice import warnings
 from segdex.query.aggregate import Aggregate, aggregate
@@ -43,6 +45,8 @@ RuleLike: TypeAlias = str | Rule
 
 MOST_TEXT_BYTES = 64 << 20
 """How many bytes of bound rules an index remembers by their text."""
+MOST_QUERIES = 1024
+"""Of more prepared queries than these it is seen now and then which are gone."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,6 +91,10 @@ class Asking:
         self._answers: Answers | None = answers
         self._texts: Remembered[Query] = texts_kept()
         self._earlier_texts: Remembered[Query] = texts_kept()
+        self._queries: list[ref[Query]] = []  # those that were prepared, and some that are gone
+        self._many_queries = MOST_QUERIES
+        self._noting = ForkLock()
+        self._base = ref(answers.base)  # no query holds another one
 
     # --- asking --------------------------------------------------------------------------------------------------
 
@@ -125,7 +133,7 @@ class Asking:
         """Parse, bind and plan *rule* once, to be asked many times; it follows the index to later generations."""
         answers = self._running()
         if isinstance(rule, Rule):
-            return Query(self, rule, answers.binder.bind(rule), answers.version.catalog)
+            return self._noted(Query(self, rule, answers.binder.bind(rule), answers.version.catalog))
         if not isinstance(rule, str):
             raise ArgumentError("not a rule", found=type(rule).__name__, allowed="text or segdex.Rule")
 
@@ -135,9 +143,29 @@ class Asking:
                 return earlier
             source = read_rule(rule)
             bound = answers.binder.bind(source.rule, source.positions)
-            return Query(self, source.rule, bound, answers.version.catalog)
+            return self._noted(Query(self, source.rule, bound, answers.version.catalog))
 
         return self._texts.get(rule, prepared)
+
+    def _noted(self, query: Query) -> Query:
+        with self._noting:
+            self._queries.append(ref(query))
+            if len(self._queries) > self._many_queries:
+                self._queries = [each for each in self._queries if each() is not None]
+                self._many_queries = max(MOST_QUERIES, 2 * len(self._queries))
+        return query
+
+    def _forget_others(self, answers: Answers) -> None:
+        """Have no query hold another base than that of *answers*."""
+        if self._base() is answers.base:
+            return
+        self._base = ref(answers.base)
+        with self._noting:
+            queries = self._queries.copy()
+        for reference in queries:
+            query = reference()
+            if query is not None:
+                query.forget_others(answers)
 
     def estimate(self, rule: RuleLike, *, suppression: Suppression = False, timeout: float | None = None) -> Estimate:
         """How many customers *rule* holds for, about, from cardinalities and a few chunks: low <= count <= high holds.

@@ -376,7 +376,7 @@ class Index(Asking):
 
     def _known(self) -> Changer:
         """What is known of the changes of this index."""
-        answers, self._begun = self._running(), time.monotonic()
+        answers = self._running()
         if self._changer is None:
             from segdex.live.changer import Changer
 
@@ -385,6 +385,7 @@ class Index(Asking):
 
     def _to_change(self) -> Changer:
         """Who changes this index; where it is in a folder, as the one writer there."""
+        self._begun = time.monotonic()
         changer = self._known()
         if self._read_only:
             raise LockedError(
@@ -402,7 +403,7 @@ class Index(Asking):
         from segdex.live.writer import Writer
 
         writer, opened = Writer.take(folder, door.SYSTEM)
-        if opened.identity != self._opened.identity or writer.recovered.records:
+        if opened.identity != self._opened.identity or writer.records():
             writer.close()
             raise LockedError(
                 "another writer changed this index since it was saved", place=str(folder),
@@ -416,7 +417,9 @@ class Index(Asking):
         changer = self._known()
         changer.writer = writer
         try:
-            changer.replay(writer.recovered.records, str(writer.folder))
+            if changer.feed.ends_with_erasure:
+                writer.forget_older()
+            changer.replay(writer.records(), str(writer.folder))
             self._publish(changer.state)
         except BaseException:
             writer.close()
@@ -463,6 +466,7 @@ class Index(Asking):
             make_ready(self, self._answers, answers, self._begun)
         finally:  # whoever is interrupted here has changed the index
             self._answers = answers
+        self._forget_others(answers)
         # Rules hold plans of their version: those that nobody asks any more go with the version after the next.
         self._earlier_texts, self._texts = self._texts, texts_kept()
 

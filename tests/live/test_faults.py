@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import tempfile
@@ -101,6 +102,36 @@ def test_a_change_that_is_interrupted_when_it_is_written_is_there_and_nothing_fo
         assert sorted(again.keys(again.bitmap("everyone")).to_pylist()) == expected
         again.apply(row("y"))
         assert again.count("everyone") == len(expected) + 1
+
+
+def test_an_erasure_that_was_cut_short_is_ended_by_the_next_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is killed when the new generation is current and the older ones are still there."""
+    folder = tmp_path / "index"
+    small(["secret-key", "c"], ["IN", "US"], folder).close()
+    index = segdex.open(folder, read_only=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("segdex.store.snapshot._prune", lambda *_, **__: None)
+        index.erase("secret-key")
+    index.close()
+    assert any(b"secret-key" in path.read_bytes() for path in folder.iterdir())
+    with segdex.open(folder) as reader:
+        assert reader.count("everyone") == 1
+    with segdex.open(folder, read_only=False) as again:
+        assert again.count("everyone") == 1
+        assert not any(b"secret-key" in path.read_bytes() for path in folder.iterdir())
+
+
+def test_an_index_that_nobody_has_any_more_holds_no_lock(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    small(["b"], ["IN"], folder).close()
+    index = segdex.open(folder, read_only=False)
+    index.apply(row("a"))
+    del index
+    gc.collect()
+    with segdex.open(folder, read_only=False) as again:
+        assert again.count("everyone") == 2
 
 
 def test_a_fold_that_fails_is_tried_again_when_there_is_more(

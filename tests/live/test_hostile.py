@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pytest
 
 import segdex
 from segdex.errors import CorruptError, SegdexError, VersionError
+from segdex.live.loaded import _columns
+from segdex.live.records import Load
 from segdex.store import generations, journal
 from segdex.store.container import Identity
 from segdex.store.folder import journal_name
@@ -269,3 +272,37 @@ def test_a_forged_section_of_what_is_kept(tmp_path: Path) -> None:
         folder = tmp_path / f"{number}"
         generations.save(index._changer.refolded(), folder, Quick(), more=more)
         _sound(folder, (number, more))
+
+
+def _label_stream(ids: pa.Array, offsets: list[int] | None = None) -> bytes:
+    labels = pa.array(["a", "b", "c"], pa.large_string())
+    if offsets is not None:
+        buffers = [None, pa.py_buffer(np.array(offsets, np.int64).tobytes()), pa.py_buffer(b"abc")]
+        labels = pa.Array.from_buffers(pa.large_string(), 3, buffers)
+    batch = pa.record_batch([ids, labels], names=["id", "label"])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+@pytest.mark.parametrize(
+    ("ids", "offsets"),
+    [
+        (pa.array([-1, -2, 0], pa.int64()), None),
+        (pa.array([0, 1, 5], pa.uint32()), None),
+        (pa.array([2, 1, 0], pa.uint32()), None),
+        (pa.array([0, 1, 1], pa.uint32()), None),
+        (pa.array([0, 1, None], pa.uint32()), None),
+        (pa.array([0, 1, 2], pa.uint32()), [0, 3, 2, 3]),
+        (pa.array([0, 1, 2], pa.uint32()), [0, 1 << 40, 2, 3]),
+    ],
+)
+def test_a_forged_label_is_refused(ids: pa.Array, offsets: list[int] | None) -> None:
+    with pytest.raises(CorruptError):
+        _columns(Load(b"", "x", table=_label_stream(ids, offsets)), 5)
+
+
+def test_a_label_as_it_is_written() -> None:
+    held = _columns(Load(b"", "x", table=_label_stream(pa.array([0, 1, 4], pa.uint32()))), 5)["x"]
+    assert held.data.tolist() == [0, 1, -1, -1, 2]

@@ -295,6 +295,26 @@ def test_a_suppressed_count_follows() -> None:
         index.apply(row(f"d{number}", "US"))
 
 
+def test_a_rule_that_nobody_asks_holds_no_base_but_the_one_that_answers(tmp_path: Path) -> None:
+    writer = small(["a", "b"], ["IN", "US"], tmp_path)
+    reader = segdex.open(tmp_path)
+    queries = [index.prepare("country = 'IN'") for index in (writer, reader)]
+    bases = []
+    for index, query in zip((writer, reader), queries, strict=True):
+        for _ in range(3):
+            query.count()
+            query.count(suppression=True)
+        bases.append(weakref.ref(index._running().base))
+    for number in range(3):
+        writer.compact()
+        writer.apply(row(f"n{number}"))
+        reader.refresh()
+        gc.collect()
+        assert [base() for base in bases] == [None, None]
+        bases = [weakref.ref(index._running().base) for index in (writer, reader)]
+    assert [query.count() for query in queries] == [writer.count("country = 'IN'")] * 2
+
+
 def test_versions_that_nobody_asks_any_more_go() -> None:
     index = small(["a", "b"], ["IN", "US"])
     query, seen = index.prepare("everyone"), []

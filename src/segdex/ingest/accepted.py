@@ -150,19 +150,33 @@ def _read(held: _Stream) -> Part:
     # Every row has a key, and every key a byte: what claims more rows would take memory that nobody wrote.
     if not 0 < held.rows <= len(held.stream):
         raise _corrupt(f"{held.rows} rows in {len(held.stream)} bytes")
+    batch = batch_of(held.stream, len(held.names))
+    if batch.num_rows != held.rows:
+        raise _corrupt(f"{batch.num_rows} rows", f"{held.rows} rows")
+    return Part(pa.Table.from_batches([batch.rename_columns(held.names)]), held.untyped)
+
+
+def batch_of(stream: bytes, columns: int | None = None) -> pa.RecordBatch:
+    """The one batch of an Arrow stream that was written here, in which nothing points outside of it.
+
+    Args:
+        stream: a schema and a batch; plain types alone, nothing compressed.
+        columns: how many it must have; None: any number.
+
+    Raises:
+        CorruptError: it is something else.
+    """
     try:
-        _check_messages(held.stream)
-        with pa.ipc.open_stream(pa.py_buffer(held.stream)) as reader:
-            _check_types(reader.schema, len(held.names))
+        _check_messages(stream)
+        with pa.ipc.open_stream(pa.py_buffer(stream)) as reader:
+            _check_types(reader.schema, len(reader.schema) if columns is None else columns)
             batch = reader.read_next_batch()
-        if batch.num_rows != held.rows:
-            raise _corrupt(f"{batch.num_rows} rows", f"{held.rows} rows")
         batch.validate(full=True)
     except CorruptError:
         raise
     except (pa.ArrowException, pa.ArrowMemoryError, OSError, EOFError, ValueError, TypeError, struct.error):
         raise _corrupt("no stream of Arrow") from None
-    return Part(pa.Table.from_batches([batch.rename_columns(held.names)]), held.untyped)
+    return batch
 
 
 def _check_messages(stream: bytes) -> None:

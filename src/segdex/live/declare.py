@@ -166,9 +166,7 @@ def altered(old: Catalog, new: Catalog) -> Catalog:
         SchemaError: it declares other data: that takes a build.
     """
     schema, held = new.schema, old.schema
-    for part in ("timezone", "customers", "streams", "lookups", "labels", "identities"):
-        if part == "labels":
-            continue
+    for part in ("timezone", "customers", "streams", "lookups", "identities"):
         if _data_of(getattr(schema, part)) != _data_of(getattr(held, part)):
             raise SchemaError(
                 "the data are declared otherwise than those that the index holds", place=part,

@@ -48,8 +48,3 @@ class Erased:
     def with_keys(self, keys: pa.Array) -> Erased:
         """These, and the customers with *keys*."""
         return dataclasses.replace(self, hashes=self.hashes | (set(self.hashed(keys)) - {b""}))
-
-    def without_keys(self, keys: pa.Array) -> tuple[Erased, int]:
-        """These but for the customers with *keys*, and how many of them were there."""
-        found = self.hashes & set(self.hashed(keys))
-        return dataclasses.replace(self, hashes=self.hashes - found), len(found)

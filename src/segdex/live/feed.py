@@ -49,6 +49,11 @@ class Feed:
             since, size, first = entries[first].generation, size - _size(entries[first]), first + 1
         return Feed(since, entries[first:], size)
 
+    @property
+    def ends_with_erasure(self) -> bool:
+        """Whether the last thing that happened was that customers were erased."""
+        return bool(self.entries) and self.entries[-1].erased > 0
+
     def after(self, generation: int) -> Sequence[Entry]:
         """The entries of the generations after *generation*, oldest first.
 

@@ -12,6 +12,7 @@ from segdex.bitmap import predicate as hot
 from segdex.bitmap import roaring
 from segdex.derive import changed
 from segdex.errors import CorruptError
+from segdex.ingest.accepted import batch_of
 from segdex.ingest.columns import pick
 from segdex.live.advance import Found, rebased
 from segdex.live.records import Load
@@ -21,6 +22,9 @@ from segdex.schema.labels import LABEL, SCORE, score_name
 from segdex.schema.load import load
 from segdex.values.arrow import to_arrow
 from segdex.values.column import Column, texts
+
+_TYPES = [[text, *score] for text in (pa.string(), pa.large_string()) for score in ([], [pa.float64()])]
+"""Those of the columns beside the dense ids: a label, and maybe a score."""
 
 
 def action_of(reading: Reading) -> Load:
@@ -58,13 +62,12 @@ def loaded(state: State, action: Load) -> tuple[State, Moves, tuple[str, ...]]:
 
 def _columns(action: Load, count: int) -> dict[str, Column]:
     """The label, and its score where there is one, of *count* dense ids."""
-    try:
-        table = pa.ipc.open_stream(action.table).read_all()
-        ids, labels, *scores = (table.column(at).combine_chunks() for at in range(table.num_columns))
-        places = np.asarray(ids).astype(np.int64)
-    except (pa.ArrowException, ValueError) as error:
-        raise CorruptError("a label that was loaded is unreadable", found=type(error).__name__) from None
-    if len(places) and int(places.max()) >= count:
+    batch = batch_of(action.table or b"")
+    if batch.schema.types not in ([pa.uint32(), *more] for more in _TYPES) or batch.column(0).null_count:
+        raise CorruptError("a label that was loaded has other columns", found=str(batch.schema.types))
+    ids, labels, *scores = batch.columns
+    places = np.asarray(ids).astype(np.int64)
+    if len(places) and (int(places[-1]) >= count or (places[1:] <= places[:-1]).any()):
         raise CorruptError("a label that was loaded has other customers", found=str(places.max()), allowed=str(count))
     coded = labels.cast(pa.large_string()).dictionary_encode()
     strings = coded.dictionary.to_pylist()

@@ -27,7 +27,7 @@ class Apply(Action, frozen=True, tag="apply"):
     """A batch of rows.
 
     Attributes:
-        tables: the good rows, see `segdex.ingest.batch.to_bytes`.
+        tables: the good rows, see `segdex.ingest.accepted.to_bytes`.
         source, offset: where they come from, and the position after them.
         as_of: where the clock moves to first; None: it stays.
     """

@@ -13,6 +13,7 @@ from segdex.store.folder import pointer
 from segdex.store.journal import Journal
 from segdex.store.lock import Lock
 from segdex.store.os import OperatingSystem
+from segdex.store.snapshot import forget_older
 
 
 class Writer:
@@ -29,7 +30,21 @@ class Writer:
         self._lock = lock
         self._system = system
         self._sound = True  # whether memory is known to be what the disk holds
-        self._journal, self.recovered = Journal.open(folder, identity, system, lock)
+        self._journal, recovered = Journal.open(folder, identity, system, lock)
+        self._records = recovered.records
+
+    def records(self) -> list[tuple[int, bytes]]:
+        """Sequence and payload of each record that the journal held when it was opened; told once: they may be many."""
+        found, self._records = self._records, []
+        return found
+
+    def forget_older(self) -> None:
+        """Remove every generation but the current one: an erasure that was cut short may have left some.
+
+        Raises:
+            StorageError: the operating system refused.
+        """
+        forget_older(self.folder, self._system, self._lock)
 
     @classmethod
     def take(cls, folder: Path, system: OperatingSystem) -> tuple[Writer, generations.Opened]:

@@ -52,9 +52,7 @@ def folded(version: Version, universe: Predicate) -> Generation:
         graves=Lazy(
             {name: partial(_events, base.graves, delta.plus.graves, delta, count, name) for name in base.graves}
         ),
-        hidden={
-            name: put_column(column, delta.plus.hidden[name], delta, count) for name, column in base.hidden.items()
-        },
+        hidden=Lazy({name: partial(_hidden, base, delta, count, name) for name in base.hidden}),
     )
 
 
@@ -74,6 +72,10 @@ def put_column(base: Column, now: Column, delta: Delta, count: int) -> Column:
 
 def _values(base: Generation, delta: Delta, count: int, name: str) -> Values:
     return put_values(base.values[name], delta.plus.values[name], delta, count)
+
+
+def _hidden(base: Generation, delta: Delta, count: int, name: str) -> Column:
+    return put_column(base.hidden[name], delta.plus.hidden[name], delta, count)
 
 
 def _dictionary(values: Lazy[str, Values], name: str) -> Column:

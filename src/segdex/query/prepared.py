@@ -129,6 +129,19 @@ class Query:
         plans = answers.settled(answers.plan(self.bound_by(answers), self._before(answers)))
         self._staged = answers, plans, self._ready_by(answers, plans)
 
+    def forget_others(self, answers: Answers) -> None:
+        """Let go of what was planned over another base than that of *answers*: it would keep all of it in memory."""
+        if _over_another(self._planned[0], answers):
+            self._planned = None, None
+        if _over_another(self._ready[0], answers):
+            self._ready = _NOT_READY
+        if _over_another(self._staged[0], answers):
+            self._staged = None, None, None
+        if self._suppressed is not None and _over_another(self._suppressed[1], answers):
+            self._suppressed = None
+        if _over_another(self._asked, answers):
+            self._asked = self._counted = None
+
     def _before(self, answers: Answers) -> Plans | None:
         """The plans that there are of the latest version up to *answers*, or else any."""
         held = self._planned, self._staged[:2]
@@ -193,6 +206,10 @@ class Query:
 
 _Ready: TypeAlias = tuple[Answers | None, Program | None, Callable[[int, int, int], int], int, int, int]
 """Whose plan, its program, the kernel, and what it is called with: address, chunks, and what to take off the result."""
+
+
+def _over_another(held: Answers | None, answers: Answers) -> bool:
+    return held is not None and held.base is not answers.base
 
 
 def _told(count: int, _first: int, _last: int) -> int:

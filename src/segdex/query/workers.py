@@ -32,7 +32,11 @@ class Workers:
         count = kernels_evaluate.count.compile()
         bounds = [chunks * part // self.threads for part in range(self.threads + 1)]
         pool = self._running()
-        parts = [pool.submit(count, address, *part) for part in itertools.pairwise(bounds[1:])]
+
+        def of_part(first: int, last: int, _program: Program = program) -> int:  # which lives while it is read
+            return count(address, first, last)
+
+        parts = [pool.submit(of_part, *part) for part in itertools.pairwise(bounds[1:])]
         own = count(address, bounds[0], bounds[1])
         return own + sum(part.result() for part in parts) - outside
 

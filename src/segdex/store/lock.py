@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import weakref
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,6 +31,8 @@ class Lock:
         self._file: NewFile | None = file
         self._system = system
         self._process = os.getpid()
+        # Who forgets to close an index need not end the process before another writer can be.
+        self._left = weakref.finalize(self, _let_go, file, system, self._process)
 
     @classmethod
     def take(cls, folder: Path, system: OperatingSystem) -> Lock:
@@ -67,8 +70,9 @@ class Lock:
     def close(self) -> None:
         """Let the lock go; in a forked child, or a second time, nothing happens."""
         file, self._file = self._file, None
-        if file is not None and self._process == os.getpid():
-            self._system.close(file)
+        if file is not None:
+            self._left.detach()
+            _let_go(file, self._system, self._process)
 
     def __enter__(self) -> Self:
         return self
@@ -77,6 +81,11 @@ class Lock:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _let_go(file: NewFile, system: OperatingSystem, process: int) -> None:
+    if process == os.getpid():
+        system.close(file)
 
 
 def same_process(process: int, folder: Path) -> None:
