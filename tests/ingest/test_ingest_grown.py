@@ -54,6 +54,12 @@ def array(keys: list[str], text: bool) -> Any:
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_keys_come_and_go(data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_TIMES", data.draw(st.sampled_from([0, 1, 8])))
+        _come_and_go(data)
+
+
+def _come_and_go(data: st.DataObject) -> None:
     naive = Naive()
     naive.text = data.draw(st.booleans())
     pool = st.sampled_from(TEXTS if naive.text else WHOLE)

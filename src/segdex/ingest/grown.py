@@ -20,6 +20,8 @@ from segdex.ingest.keys import NO_KEY, AnyKeys, Keys, KeyValues, Numbering, as_a
 from segdex.values.column import Ints
 
 _NONE = np.empty(0, np.int64)
+_TIMES = 8
+"""So many times as long as the next one is a part of what came since, and more."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,38 +30,49 @@ class GrownKeys:
 
     Attributes:
         base: the keys that the index was built with.
-        more: those that came since: dense id i of these is dense id ``len(base) + i``. Where there is text among the
-            keys of either these are text, and so is every key that is given out.
-        gone: the dense ids of *base* that were erased, ascending; such a key may be there again among *more*.
-        aliases: see `AnyKeys`; *base* and *more* have none.
+        kind: the type of every key that is given out: text, where there is text among the keys of any part.
+        later: those that came since, in parts: the dense ids of each begin where those of the one before end. Each is
+            more than eight times as long as the next, so that there are few, and what comes is sorted in few times.
+        gone: the dense ids of *base* that were erased, ascending; such a key may be there again in *later*.
+        aliases: see `AnyKeys`; the parts have none.
     """
 
     base: Keys
-    more: Keys
+    kind: pa.DataType
+    later: tuple[Keys, ...] = ()
     gone: Ints = dataclasses.field(default_factory=lambda: _NONE)
     aliases: Aliases | None = None
 
     def __len__(self) -> int:
-        return len(self.base) + len(self.more)
+        return sum(map(len, self.parts))
 
     @property
     def parts(self) -> Sequence[Keys]:
         """See `AnyKeys`."""
-        return (self.base, self.more)
+        return (self.base, *self.later)
 
     def take(self, ids: npt.ArrayLike) -> pa.Array:
         """The keys of dense ids, in their order, null where the customer was erased; shape (ids,)."""
         wanted = np.asarray(ids).astype(np.int64)
-        late = wanted >= len(self.base)
-        early = self.base.take(wanted[~late]).cast(self.more.values.type)
-        if len(self.gone):
-            early = pc.if_else(pa.array(~_among(wanted[~late], self.gone)), early, pa.scalar(None, early.type))
-        if not late.any():
-            return early
-        whole = pa.concat_arrays([early, self.more.take(wanted[late] - len(self.base))])
-        places = np.empty(len(wanted), np.int64)
-        places[~late], places[late] = np.arange(len(early)), np.arange(len(early), len(wanted))
-        return whole.take(pa.array(places))
+        starts = np.cumsum([0, *map(len, self.parts)])
+        of = np.searchsorted(starts, wanted, "right") - 1
+        pieces, places = [], []
+        for number, part in enumerate(self.parts):
+            here = np.flatnonzero(of == number)
+            if len(here) or not number:
+                pieces.append(self._taken(number, part, wanted[here] - starts[number]))
+                places.append(here)
+        if len(pieces) == 1:
+            return pieces[0]
+        back = np.empty(len(wanted), np.int64)
+        back[np.concatenate(places)] = np.arange(len(wanted))
+        return pa.concat_arrays(pieces).take(pa.array(back))
+
+    def _taken(self, number: int, part: Keys, ids: Ints) -> pa.Array:
+        keys = part.take(ids).cast(self.kind)
+        if number or not len(self.gone):
+            return keys
+        return pc.if_else(pa.array(~_among(ids, self.gone)), keys, pa.scalar(None, keys.type))
 
     def lookup(self, values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> Ints:
         """The dense ids of *values*, see `Keys.lookup`; the key of an erased customer is that of nobody."""
@@ -69,16 +82,18 @@ class GrownKeys:
         found = self.base.lookup(array)
         if len(self.gone):
             found[_among(found, self.gone)] = -1
-        if len(self.more.values):
-            late = self.more.lookup(array)
-            found = np.where(late >= 0, late + len(self.base), found)
+        start = len(self.base)
+        for part in self.later:
+            late = part.lookup(array)
+            found = np.where(late >= 0, late + start, found)
+            start += len(part)
         return found
 
 
 def grown(keys: AnyKeys, values: KeyValues) -> GrownKeys:
     """*keys* with new ones, which get the next dense ids in the order in which they come.
 
-    The time it takes depends on *values* and on what came since the index was built, not on the rest.
+    The time it takes depends on *values*, and a little on how many came since the index was built; not on the rest.
 
     Args:
         keys: stay as they are.
@@ -90,23 +105,35 @@ def grown(keys: AnyKeys, values: KeyValues) -> GrownKeys:
     held = _over(keys)
     if len(keys) + len(values) >= NO_KEY:
         raise LimitError("too many customers", found=f"{len(keys) + len(values):,}", allowed=f"{NO_KEY - 1:,}")
-    more = held.more
-    kind = pa.large_string() if pa.types.is_large_string(values.type) else more.values.type
-    together = pa.concat_arrays([more.values.cast(kind), values.cast(kind)])
-    ids = np.concatenate([_ids(more), len(more) + np.arange(len(values))])
-    return dataclasses.replace(held, more=numbered(together, ids, len(more) + len(values)))
+    kind = pa.large_string() if pa.types.is_large_string(values.type) else held.kind
+    later = list(held.later)
+    if kind != held.kind:  # in the order of texts 10 comes before 7
+        later = [numbered(part.values.cast(kind), _ids(part), len(part)) for part in later]
+    if len(values):
+        fresh = numbered(values.cast(kind), np.arange(len(values)), len(values))
+        while later and len(later[-1]) <= _TIMES * len(fresh):
+            fresh = _merged(later.pop(), fresh)
+        later.append(fresh)
+    return dataclasses.replace(held, kind=kind, later=tuple(later))
+
+
+def _merged(first: Keys, then: Keys) -> Keys:
+    """Two parts as one."""
+    ids = np.concatenate([_ids(first), len(first) + _ids(then)])
+    return numbered(pa.concat_arrays([first.values, then.values]), ids, len(first) + len(then))
 
 
 def without(keys: AnyKeys, ids: Ints) -> GrownKeys:
     """*keys* of which the customers with the dense ids *ids*, in any order, have none; other customers keep theirs."""
     held = _over(keys)
-    split, more = len(held.base), held.more
-    gone = np.union1d(held.gone, ids[ids < split]).astype(np.int64)
-    numbers = _ids(more)
-    kept = ~np.isin(numbers, ids[ids >= split] - split)
-    if not kept.all():
-        more = numbered(more.values.filter(pa.array(kept)), numbers[kept], len(more))
-    return dataclasses.replace(held, more=more, gone=gone)
+    start, later = len(held.base), []
+    gone = np.union1d(held.gone, ids[ids < start]).astype(np.int64)
+    for part in held.later:
+        numbers = _ids(part)
+        kept = ~np.isin(numbers, ids - start)
+        later.append(part if kept.all() else numbered(part.values.filter(pa.array(kept)), numbers[kept], len(part)))
+        start += len(part)
+    return dataclasses.replace(held, later=tuple(later), gone=gone)
 
 
 def under(keys: AnyKeys, aliases: Aliases | None) -> GrownKeys:
@@ -119,12 +146,14 @@ def settled(keys: AnyKeys) -> Keys:
     if isinstance(keys, Keys):
         return keys
     held = _over(keys)
-    kind, numbers, values = held.more.values.type, _ids(held.base), held.base.values
+    numbers, values = _ids(held.base), held.base.values
     if len(held.gone):
         kept = ~_among(numbers, held.gone)
         numbers, values = numbers[kept], values.filter(pa.array(kept))
-    together = pa.concat_arrays([values.cast(kind), held.more.values])
-    made = numbered(together, np.concatenate([numbers, len(held.base) + _ids(held.more)]), len(held))
+    starts = np.cumsum([0, *map(len, held.parts)])
+    together = pa.concat_arrays([values.cast(held.kind), *(part.values.cast(held.kind) for part in held.later)])
+    ids = [start + _ids(part) for start, part in zip(starts[1:], held.later, strict=False)]
+    made = numbered(together, np.concatenate([numbers, *ids]), len(held))
     return dataclasses.replace(made, aliases=held.aliases)
 
 
@@ -133,7 +162,7 @@ def _over(keys: AnyKeys) -> GrownKeys:
         return keys
     (base,) = keys.parts
     bare = base if base.aliases is None else dataclasses.replace(base, aliases=None)
-    return GrownKeys(bare, Keys(base.values[:0]), aliases=keys.aliases)
+    return GrownKeys(bare, base.values.type, aliases=keys.aliases)
 
 
 def _ids(keys: Keys) -> Ints:
