@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from segdex.errors import ArgumentError, listed, nearest
+from segdex.rules.words import is_storable
 from segdex.values import clock
 
 _UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -85,9 +86,22 @@ def source_name(name: object) -> str:
     Raises:
         ArgumentError: it is none.
     """
-    if not isinstance(name, str) or not name:
+    if not name:
         raise ArgumentError("source", found=repr(name)[:60], allowed="a name")
-    return name
+    return text_of("source", name)
+
+
+def text_of(what: str, text: object) -> str:
+    """A text that can be kept.
+
+    Raises:
+        ArgumentError: it is none; *what* says whose it is.
+    """
+    if not isinstance(text, str):
+        raise ArgumentError(what, found=type(text).__name__, allowed="text")
+    if not is_storable(text):
+        raise ArgumentError(f"{what} holds a character that cannot be kept", found=ascii(text)[:60])
+    return text
 
 
 def offset_of(offset: object) -> int:

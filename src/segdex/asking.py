@@ -429,8 +429,11 @@ class Asking:
     def _running(self) -> Answers:
         answers = self._answers
         if answers is None:
-            raise ClosedError("the index is closed", hint="open it again")
+            raise self._closed()
         return answers
+
+    def _closed(self) -> ClosedError:
+        return ClosedError("the index is closed", hint="open it again")
 
     def _suppressing(self, suppression: Suppression, answers: Answers) -> Bound | None:
         """The customers that *suppression* leaves out, None where there are no such segments."""
@@ -499,6 +502,9 @@ def texts_kept() -> Remembered[Query]:
 
 class View(Asking):
     """One version of an index, whatever its writer does; made by `Index.view`."""
+
+    def _closed(self) -> ClosedError:
+        return ClosedError("this view of the index is closed", hint="make another one with index.view()")
 
     def __enter__(self) -> View:
         self._running()

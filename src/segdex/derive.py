@@ -169,7 +169,9 @@ def redeclared(old: Generation, catalog: Catalog, progress: Progress | None = No
     affected = {name for name in (*new, *using(new, catalog)) if name not in catalog.schema.segments}
     order = tuple(name for name in old.order if name not in gone)
     made = Derivation(dataclasses.replace(old, catalog=catalog, order=order))
-    made.forget({*gone, *affected})
+    # What is a segment with a rule now may have been something that values or members were kept of.
+    ruled = {name for name in new if name in catalog.schema.segments}
+    made.forget({*gone, *affected, *ruled})
     made.unfit({*gone, *new})
     names = [name for name in catalog.order if name in affected]
     for done, name in enumerate(names):
@@ -188,6 +190,17 @@ def renamed(old: Generation, catalog: Catalog, was: str, name: str) -> Generatio
     made = Derivation(dataclasses.replace(old, catalog=catalog, order=order))
     made.rename(was, name)
     return made.generation
+
+
+def declared_alike(fitted: Fitted, old: Catalog, catalog: Catalog) -> Fitted:
+    """What of *fitted*, under *old*, belongs to names that *catalog* declares alike, their metrics too."""
+
+    def alike(name: str) -> bool:
+        band = catalog.schema.bands.get(name)
+        names = [name] if band is None else [name, band.metric]
+        return all(declaration(old, each) == declaration(catalog, each) for each in names)
+
+    return {name: held for name, held in fitted.items() if alike(name)}
 
 
 def declaration(catalog: Catalog, name: str) -> object:

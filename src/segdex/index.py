@@ -6,14 +6,14 @@ import copy
 import dataclasses
 import datetime as dt
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pyarrow as pa
 
-from segdex.arguments import folder_of, is_one_key, moment_of, offset_of, source_name
+from segdex.arguments import folder_of, is_one_key, moment_of, offset_of, source_name, text_of
 from segdex.asking import Asking, RuleLike, Stats, View, texts_kept
 from segdex.errors import ArgumentError, LockedError
 from segdex.forks import ForkLock
@@ -126,21 +126,29 @@ class Index(Asking):
         title: str | None = None,
         description: str | None = None,
         owner: str | None = None,
-        suppression: tuple[str, ...] = (),
+        suppression: Iterable[str] = (),
     ) -> Changes:
         """Declare a segment, or with *replace* give one another rule; whatever uses it follows.
 
         Raises:
             RuleError: the rule is wrong.
             SchemaError: it would use itself.
-            ArgumentError: the name is taken.
+            ArgumentError: the name is taken, or an argument is of another type.
             LockedError, StorageError: as `apply`.
         """
         query = self.prepare(rule)
+        for what, text in (("title", title), ("description", description), ("owner", owner)):
+            if text is not None:
+                text_of(what, text)
+        for what, flag in (("tracked", tracked), ("replace", replace)):
+            if not isinstance(flag, bool):
+                raise ArgumentError(what, found=type(flag).__name__, allowed="True or False")
+        if isinstance(suppression, str | bytes) or not isinstance(suppression, Iterable):
+            raise ArgumentError("suppression", found=type(suppression).__name__, allowed="a list: ['email']")
+        purposes = tuple(text_of("suppression", purpose) for purpose in suppression)
         segment = model.Segment(
             where=query.rule,  # type: ignore[arg-type]
-            tracked=tracked, title=title, description=description, owner=owner,
-            suppression=tuple(suppression),
+            tracked=tracked, title=title, description=description, owner=owner, suppression=purposes,
         )  # fmt: skip
         with self._changing:
             return self._to_change().define(name, segment, replace)
@@ -472,9 +480,9 @@ class Index(Asking):
 
 
 def _keys_of(keys: Any) -> pa.Array:
-    from segdex.ingest.keys import as_array
+    from segdex.ingest.keys import key_array
 
-    return as_array([keys] if is_one_key(keys) else keys)
+    return key_array([keys] if is_one_key(keys) else keys)
 
 
 __all__ = ["Index", "Query", "Stats", "View"]

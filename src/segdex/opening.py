@@ -49,7 +49,8 @@ def build(
         offsets: the position after the last row that the tables hold, by source: where `Index.apply` goes on.
         carry: an index, or the folder of one, that this one takes the place of: segments that were defined there and
             are not in *schema*, segments and labels that were loaded there, merges, and whom it must not know.
-        fitted: an index, or the folder of one, whose edges of quantiles and parameters of models are used again.
+        fitted: an index, or the folder of one, whose edges of quantiles and parameters of models are used again for
+            bands and metrics that *schema* declares as it does.
 
     Raises:
         SchemaError: the schema is wrong, or a segment of *carry* uses a name that it does not declare.
@@ -60,6 +61,10 @@ def build(
 
     if progress is not None and not callable(progress):
         raise ArgumentError("progress", found=type(progress).__name__, allowed="a function of a text and two numbers")
+    allowed = "tables by name: {'orders': table}", "positions by source: {'shop': 1041}"
+    for name, given, each in zip(("sources", "offsets"), (sources, offsets), allowed, strict=True):
+        if given is not None and not isinstance(given, Mapping):
+            raise ArgumentError(name, found=type(given).__name__, allowed=each)
     folder = None if out is None else folder_of(out)
     moment = moment_of(as_of)
     ends = {source_name(name): offset_of(offset) for name, offset in (offsets or {}).items()}
@@ -68,7 +73,7 @@ def build(
         carried.catalog, carried.sources, on_error=on_error, progress=progress,
         erased=carried.among_erased, aliases=carried.aliases,
     )  # fmt: skip
-    base = carried.into(derive(carried.catalog, tables, moment, progress, _fitted(fitted)))
+    base = carried.into(derive(carried.catalog, tables, moment, progress, _fitted(fitted, carried.catalog)))
     index = Index(Opened(base, None, carried.begun(base.number, ends)), report=tables.report)
     if folder is not None:
         index.save(folder)
@@ -134,9 +139,14 @@ def _carried(of: Index | str | Path | None, catalog: Catalog, sources: Mapping[s
         return carried(old._state(), catalog, sources)
 
 
-def _fitted(of: Index | str | Path | None) -> Fitted | None:
+def _fitted(of: Index | str | Path | None, catalog: Catalog) -> Fitted | None:
+    """What was fitted for names that *catalog* declares alike."""
+    from segdex.derive import declared_alike
+
     if of is None:
         return None
     if isinstance(of, Index):
-        return of._state().base.fitted
-    return generations.load(folder_of(of), door.SYSTEM).fitted
+        base = of._state().base
+        return declared_alike(base.fitted, base.catalog, catalog)
+    with _to_read(folder_of(of).absolute()) as old:
+        return _fitted(old, catalog)

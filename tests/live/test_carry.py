@@ -212,3 +212,35 @@ def test_attributes_are_those_that_merging_gave(
             known -= {keep, *drop}
     old.erase(gone)
     assert said(built(kinds[1], carry=old)) == said(old)
+
+
+def test_labels_that_are_called_like_something_else() -> None:
+    old = segdex.build(SCHEMA, as_of=AS_OF, sources=tables())
+    for name in ("key", "orders", "customers", "later"):
+        old.load(name, {"a": ["ann"], "b": ["bob"]})
+    metrics = {**SCHEMA["metrics"], "later": {"kind": "count", "stream": "orders"}}
+    new = segdex.build({**SCHEMA, "metrics": metrics}, as_of=AS_OF, sources=tables(), carry=old)
+    for name in ("key", "orders", "customers"):
+        assert new.keys(new.bitmap(f"{name} = 'a'")).to_pylist() == ["ann"]
+    assert new.count("later = 1") == 3, "what the schema declares comes first"
+
+
+def test_the_label_of_the_key_that_is_kept_comes_first() -> None:
+    schema = {**SCHEMA, "labels": {"survey": {"key": "key", "label": "label"}}}
+    for keys in (["ann", "dan"], ["dan", "ann"]):
+        given = pa.table({"key": keys, "label": [f"of {key}" for key in keys]})
+        old = segdex.build(schema, as_of=AS_OF, sources={**tables(), "survey": given})
+        old.merge("ann", "dan")
+        new = segdex.build(schema, as_of=AS_OF, sources={**tables(), "survey": given}, carry=old)
+        assert new.customer("ann").labels == old.customer("ann").labels == {"survey": "of ann"}
+
+
+def test_what_erased_customers_had_won_against_does_not_come_back() -> None:
+    schema = {**SCHEMA, "streams": {"orders": {**SCHEMA["streams"]["orders"], "id": "line", "version": "v"}}}
+    rows = orders(ann=1.0, bob=2.0, cid=3.0, dan=4.0)
+    rows = rows.append_column("line", pa.array([1, 1, 2, 2])).append_column("v", pa.array([1, 2, 2, 1]))
+    old = segdex.build(schema, as_of=AS_OF, sources={"customers": customers(), "orders": rows})
+    old.erase(["bob", "dan"])
+    new = segdex.build(schema, as_of=AS_OF, sources={"customers": customers(), "orders": rows}, carry=old)
+    for index in (old, new):
+        assert index.keys(index.bitmap("spend > 0")).to_pylist() == ["cid"]

@@ -6,10 +6,12 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 import segdex
+from segdex.errors import ArgumentError, ClosedError
 
 NOW = dt.datetime(2026, 6, 30, 12, tzinfo=dt.UTC)
 SCHEMA: dict[str, Any] = {
@@ -144,3 +146,123 @@ def test_a_stranger_who_became_a_customer_may_be_in_a_loaded_segment() -> None:
         assert index.count("segment 'vip'", suppression=True) == 0
         index.apply({"customers": pa.table({"id": ["b"], "country": ["AE"]})})
         assert index.count("segment 'vip'", suppression=True) == 1
+
+
+# --- names that become something else ------------------------------------------------------------------------------
+
+SHOP: dict[str, Any] = {
+    "customers": {"key": "id"},
+    "streams": {"orders": {"key": "id", "time": "at", "fields": {"amount": "integer"}}},
+    "metrics": {
+        "spend": {"kind": "sum", "stream": "orders", "field": "amount"}, "x": {"kind": "count", "stream": "orders"},
+    },
+}  # fmt: skip
+
+
+def bought(*rows: tuple[str, int]) -> dict[str, pa.Table]:
+    keys, amounts = zip(*rows, strict=True)
+    return {"orders": pa.table({"id": keys, "at": ["2026-06-01T00:00:00Z"] * len(rows), "amount": amounts})}
+
+
+FOUR = bought(("a", 1), ("b", 2), ("c", 3), ("d", 4))
+
+
+def shop(schema: dict[str, Any] = SHOP, **more: Any) -> segdex.Index:
+    return segdex.build(schema, as_of="2026-06-30T00:00:00Z", sources=more.pop("sources", FOUR), **more)
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_loaded_segment_that_gets_a_rule(tmp_path: Path, tracked: bool, late: bool) -> None:
+    with shop(out=tmp_path) as index:
+        index.load("vip", ["a"])
+        if late:
+            index.apply(bought(("e", 9)))
+        index.define("vip", "spend > 2", replace=True, tracked=tracked)
+        index.apply(bought(("f", 9)))
+        assert index.count("segment 'vip'") == 3 + late
+        assert index.erase("c").found == 1
+        index.save(tmp_path)
+        assert index.count("segment 'vip'") == 2 + late
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("part", ["metrics", "bands", "stages"])
+def test_a_name_that_becomes_a_segment(part: str, late: bool) -> None:
+    declared: dict[str, Any] = {
+        "metrics": {}, "bands": {"y": {"metric": "spend", "edges": [2]}},
+        "stages": {"y": [{"name": "one", "where": "everyone"}]},
+    }  # fmt: skip
+    name = "x" if part == "metrics" else "y"
+    index = shop({**SHOP, part: declared[part] or SHOP["metrics"]})
+    if late:
+        index.apply(bought(("e", 9)))
+    metrics = {each: held for each, held in SHOP["metrics"].items() if each != name}
+    index.alter({**SHOP, "metrics": metrics, "segments": {name: {"where": "spend > 2", "tracked": True}}})
+    changes = index.apply(bought(("f", 9)))
+    assert changes.entered[name].to_pylist() == ["f"]
+    assert index.count(f"segment '{name}'") == 3 + late
+
+
+def test_a_quantile_band_among_those_of_its_own_metric() -> None:
+    schema = {**SHOP, "bands": {"tier": {"metric": "spend", "quantiles": 2, "among": "spend > 1"}}}
+    index = shop()
+    index.alter(schema)
+    assert index.count_by("everyone", "tier") == shop(schema).count_by("everyone", "tier")
+    schema["bands"]["tier"] |= {"quantiles": 3, "among": "spend > 0"}
+    index.alter(schema)
+    assert index.count_by("everyone", "tier").counts == shop(schema).count_by("everyone", "tier").counts
+
+
+def test_edges_that_are_used_again_are_those_of_the_journal_and_of_the_same_band(tmp_path: Path) -> None:
+    quantiles = [{**SHOP, "bands": {"tier": {"metric": "spend", "quantiles": parts}}} for parts in (2, 4)]
+    more = bought(("a", 0), ("e", 90), ("f", 91), ("g", 92))
+    rows = {"orders": pa.concat_tables([FOUR["orders"], more["orders"]])}
+    with shop(out=tmp_path) as index:
+        index.alter(quantiles[0])
+        index.apply(more)
+        expected = index.count_by("everyone", "tier").counts
+    for fitted in (tmp_path, segdex.open(tmp_path)):
+        assert shop(quantiles[0], sources=rows, fitted=fitted).count_by("everyone", "tier").counts == expected
+        anew = shop(quantiles[1], sources=rows, fitted=fitted).count_by("everyone", "tier").counts
+        assert anew == shop(quantiles[1], sources=rows).count_by("everyone", "tier").counts
+
+
+# --- arguments of other types --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda index: index.define("z", "spend > 1", suppression="email"),
+        lambda index: index.define("z", "spend > 1", suppression=None),
+        lambda index: index.define("z", "spend > 1", suppression=["\ud800"]),
+        lambda index: index.define("z", "spend > 1", tracked=1),
+        lambda index: index.define("z", "spend > 1", title="\ud800"),
+        lambda index: index.define("\ud800", "spend > 1"),
+        lambda index: index.rename("spend", "\ud800"),
+        lambda index: index.apply(bought(("a", 1)), source="\ud800", offset=1),
+        lambda index: index.apply({"orders": np.array([1, 2])}),
+        lambda index: index.merge("a", pa.array([{"key": 1}])),
+        lambda index: index.merge("a", pa.array([b"\xff"])),
+        lambda index: index.readmit(pa.array([{"key": 1}])),
+        lambda index: index.erase(pa.table({"one": [1], "two": [2]})),
+        lambda _: shop(sources=["orders"]),
+        lambda _: shop(offsets=5),
+        lambda _: shop(offsets=[("shop", 1)]),
+        lambda _: shop(offsets={"\ud800": 1}),
+        lambda _: shop(on_error=np.array([1, 2])),
+    ],
+)
+def test_arguments_that_are_none(call: Any) -> None:
+    index = shop()
+    with pytest.raises(ArgumentError):
+        call(index)
+    assert (index.generation, index.count("everyone")) == (1, 4)
+
+
+def test_a_view_that_is_closed_says_so() -> None:
+    view = shop().view()
+    view.close()
+    with pytest.raises(ClosedError, match="this view of the index is closed"):
+        view.count("everyone")

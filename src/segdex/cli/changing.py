@@ -21,7 +21,7 @@ Keys = Annotated[Path | None, Parameter(name="--keys", help="A file with one key
 @app.command(group=CHANGING)
 def apply(
     path: Path,
-    file: Path,
+    file: str,  # as a path, nothing would be the working folder
     /,
     *,
     stream: str,

@@ -216,6 +216,26 @@ def as_array(values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> pa.Array:
     return _converted(pa.array, [None if item is None else int(item) for item in items])
 
 
+def key_array(values: pa.Array | pa.ChunkedArray | Iterable[Any]) -> pa.LargeStringArray:
+    """Keys as text, 7 as ``'7'``; a key that none can be is null.
+
+    Raises:
+        ArgumentError: these are no keys.
+    """
+    array = plain(as_array(values))
+    if is_text(array.type):
+        return strings_of(array)[0]
+    if pa.types.is_null(array.type):
+        return pa.nulls(len(array), pa.large_string())
+    try:
+        whole = None if pa.types.is_boolean(array.type) or pa.types.is_temporal(array.type) else integers(array).data
+    except SourceError:
+        whole = None
+    if whole is None:
+        raise _no_keys(str(array.type))
+    return pa.array(whole, pa.int64(), mask=whole == MISSING).cast(pa.large_string())
+
+
 def _combined(chunks: pa.ChunkedArray) -> pa.Array:
     """All chunks as one array; an empty one at an offset, as slices have it, cannot be joined in Arrow 26."""
     return pa.chunked_array([chunk for chunk in chunks.chunks if len(chunk)], chunks.type).combine_chunks()

@@ -52,6 +52,7 @@ def read_label(
     count: int,
     tally: Tally,
     progress: Progress | None,
+    own: Callable[[pa.Array], Mask] | None = None,
 ) -> Labelled:
     """Read the table of a label; of several rows with one key the last one counts, as a whole.
 
@@ -62,6 +63,7 @@ def read_label(
         count: how many dense ids there are.
         tally: counts the rows.
         progress: called after each batch.
+        own: which keys are those of customers themselves, and not others that mean them: a row with one comes first.
 
     Raises:
         SourceError: the table cannot be read, or a row is bad and bad rows raise.
@@ -72,22 +74,32 @@ def read_label(
     if columns.score is not None:
         parts.append(Part(columns.score, score))
     good = take_in(source, parts, tally, progress)
-    owners = _owners(space, key, good, lookup)
-    own = np.flatnonzero(owners >= 0)
+    owners, theirs = _owners(space, key, good, lookup, own)
+    held = np.flatnonzero(owners >= 0)
+    held = held[np.argsort(theirs[held], kind="stable")]
     rows = np.full(count, -1, np.int64)
-    rows[owners[own]] = own  # where an index comes twice, the last one is assigned
+    rows[owners[held]] = held  # where an index comes twice, the last one is assigned
     kept = int(np.count_nonzero(rows >= 0))
     report = SourceReport(
         tally.name, tally.rows, kept, tally.rejected, tally.unowned,
-        strangers=int(np.count_nonzero(good)) - len(own), replaced=len(own) - kept,
+        strangers=int(np.count_nonzero(good)) - len(held), replaced=len(held) - kept,
     )  # fmt: skip
     scores = None if columns.score is None else pick(score.finish(), rows)
     return Labelled(pick(label.finish(), rows), scores, report)
 
 
-def _owners(space: KeySpace, column: KeyColumn, good: Mask, lookup: Callable[[pa.Array], Ints]) -> Ints:
-    """The dense id of each row, shape (rows,); -1 for rows that do not count, and for keys that no customer has."""
+def _owners(
+    space: KeySpace, column: KeyColumn, good: Mask, lookup: Callable[[pa.Array], Ints],
+    own: Callable[[pa.Array], Mask] | None,
+) -> tuple[Ints, Mask]:  # fmt: skip
+    """The dense id of each row, shape (rows,), -1 for rows that do not count, and for keys that no customer has; and
+    which rows have the key of the customer.
+    """
     named = Universe(space)
     named.admit(column, good)
-    ids = np.append(lookup(named.settle().values), -1)
-    return ids[np.minimum(named.owners(column, good), len(ids) - 1)]
+    keys = named.settle().values
+    ids, theirs = np.append(lookup(keys), -1), np.ones(len(keys) + 1, np.bool_)
+    if own is not None:
+        theirs[:-1] = own(keys)
+    places = np.minimum(named.owners(column, good), len(keys))
+    return ids[places], theirs[places]

@@ -30,7 +30,7 @@ from segdex.ingest.labels import LabelColumns, Labelled, read_label
 from segdex.ingest.lookups import read_lookup, used_fields
 from segdex.ingest.report import OnError, Report, SourceReport, Tally, rejections
 from segdex.ingest.sources import CUSTOMERS, LABELS, LOOKUPS, Source, resolve
-from segdex.ingest.streams import Rows, Settled, read_rows, settle
+from segdex.ingest.streams import Rows, Settled, overtaken, read_rows, settle
 from segdex.ingest.universe import Universe
 from segdex.schema.catalog import Catalog
 from segdex.schema.labels import score_name
@@ -96,7 +96,7 @@ def read(
 
 def expect_on_error(on_error: object) -> None:
     """Raise `ArgumentError` unless *on_error* is one of the two."""
-    if on_error not in ("raise", "skip"):
+    if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
         raise ArgumentError("on_error", found=repr(on_error), allowed="'raise', 'skip'")
 
 
@@ -174,8 +174,8 @@ class _Reading:
             dropped[CUSTOMERS] = int(np.count_nonzero(theirs))
         for name, rows in streams.items():
             theirs = universe.theirs(rows.keys, rows.lasting, gone)
-            rows.leave_out(theirs)
             dropped[name] = int(np.count_nonzero(theirs))
+            rows.leave_out(theirs | overtaken(rows, universe, theirs))
         return dropped
 
     def _inside(self, universe: Universe, winners: Ints, streams: Mapping[str, Rows]) -> Mask | None:
@@ -218,7 +218,9 @@ class _Reading:
             found = keys.lookup(values)
             return found if inside is None else np.where(np.append(inside, False)[found], found, np.int64(-1))
 
-        return read_label(self._sources[full], columns, lookup, len(keys), self._tally(full), self._progress)
+        bare = None if keys.aliases is None else Keys(keys.values)
+        own = None if bare is None else (lambda values: bare.lookup(values) >= 0)
+        return read_label(self._sources[full], columns, lookup, len(keys), self._tally(full), self._progress, own)
 
 
 # --- keys that are one customer's --------------------------------------------------------------------------------

@@ -206,6 +206,6 @@ def source_of(name: str, table: Any) -> Source:
     if isinstance(table, Accepted) or hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__"):
         return Source(name, table=table)
     raise ArgumentError(
-        f"the source {name!r} is no table", found=repr(path) if path == "" else type(table).__name__,
+        f"the source {name!r} is no table", found=repr(path) if isinstance(path, str) else type(table).__name__,
         allowed="anything with __arrow_c_stream__ (pyarrow, polars, pandas, DuckDB), or a path",
     )  # fmt: skip

@@ -196,6 +196,15 @@ def settle(rows: Rows, universe: Universe, customers: int) -> Settled:
     return Settled(arrange(rows, np.where(lives, owners, np.uint32(NOBODY)), customers), None, **numbers)
 
 
+def overtaken(rows: Rows, universe: Universe, theirs: Mask) -> Mask:
+    """The rows with ids that *theirs* won: what was won against does not come back where these are left out."""
+    if ID not in rows.marks or not theirs.any():
+        return np.zeros(len(theirs), np.bool_)
+    owners, ids = universe.owners(rows.keys, rows.good), rows.marks[ID]
+    won = winners(rivals(rows, rows.removes | ~rows.counts, owners)) & theirs & ids.known
+    return ids.known & np.isin(ids.data, ids.data[won])
+
+
 def expect_timeless(name: str, stream: Stream) -> None:
     """Which rows count must not change with the clock: a row left out is not stored.
 

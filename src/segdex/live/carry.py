@@ -14,7 +14,7 @@ from segdex.bitmap import predicate as hot
 from segdex.errors import SchemaError
 from segdex.generation import MEMBER, Generation, PredicateName
 from segdex.ingest.aliases import Aliases
-from segdex.ingest.sources import LABELS
+from segdex.ingest.sources import CUSTOMERS, LABELS
 from segdex.live import kept
 from segdex.live.erased import Erased
 from segdex.live.state import State, loaded_in
@@ -79,24 +79,32 @@ def carried(old: State, catalog: Catalog, sources: Mapping[str, Any]) -> Carried
     """
     schema, held = catalog.schema, old.catalog.schema
     segments = {name: segment for name, segment in held.segments.items() if name not in catalog.types}
-    labels = {name: label for name, label in held.labels.items() if _wanted(name, schema, sources)}
-    new = {name: label for name, label in labels.items() if name not in schema.labels}
-    taken = {name: _as_declared(old, name, schema.labels.get(name, label)) for name, label in labels.items()}
+    labels = {name: _declared(label) for name, label in held.labels.items() if _wanted(name, catalog, sources)}
+    taken = {
+        f"{LABELS}{name}": _as_declared(old, name, schema.labels.get(name, label)) for name, label in labels.items()
+    }
     schema = msgspec.structs.replace(
-        schema, segments={**schema.segments, **segments},
-        labels={**schema.labels, **{name: msgspec.structs.replace(label, source=None) for name, label in new.items()}},
+        schema, segments={**schema.segments, **segments}, labels={**labels, **schema.labels}
     )  # fmt: skip
     members = {name: _keys_of(old, name) for name in loaded_in(old.catalog) if name in segments}
     return Carried(_assembled(schema, catalog), {**sources, **taken}, old.version.keys.aliases, old.erased, members)
 
 
-def _wanted(name: str, schema: model.Schema, sources: Mapping[str, Any]) -> bool:
+def _wanted(name: str, catalog: Catalog, sources: Mapping[str, Any]) -> bool:
     """Whether a label is taken over: the new schema has no other use for its name, and no table of it."""
-    if name in sources or f"{LABELS}{name}" in sources:
-        return False
-    if name in schema.labels:
-        return schema.labels[name].source is None
-    return True
+    schema = catalog.schema
+    if name not in schema.labels:
+        return not {name, score_name(name)} & catalog.types.keys()
+    others = {CUSTOMERS, *schema.streams, *schema.lookups}  # which a name stands for before it does for a label
+    given = f"{LABELS}{name}" in sources or (name in sources and name not in others)
+    return schema.labels[name].source is None and not given
+
+
+def _declared(label: model.Label) -> model.Label:
+    """A label that was loaded, as one whose table has columns of our own names: its own may be called alike."""
+    return msgspec.structs.replace(
+        label, source=None, key="key", label="label", score=None if label.score is None else "score"
+    )
 
 
 def _assembled(schema: model.Schema, catalog: Catalog) -> Catalog:

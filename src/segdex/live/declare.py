@@ -6,6 +6,7 @@ import dataclasses
 
 import msgspec
 
+from segdex.arguments import text_of
 from segdex.derive import declaration, redeclared, renamed
 from segdex.errors import ArgumentError, SchemaError, listed, nearest
 from segdex.live.advance import Found, rebased
@@ -100,8 +101,7 @@ def usable(name: object) -> str:
     Raises:
         ArgumentError: it may not.
     """
-    if not isinstance(name, str):
-        raise ArgumentError("not a name", found=type(name).__name__, allowed="text")
+    name = text_of("a name", name)
     try:
         return checked_name(name, Spot(Origin()))
     except SchemaError as error:

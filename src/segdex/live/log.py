@@ -38,7 +38,8 @@ class Log:
     """
 
     def __init__(self, like: Generation, room: int = 0) -> None:
-        self._kept = {name.name for name in like.predicates if _has_sets(like, name.name)}
+        named = {name.name for name in like.predicates} & like.values.keys()
+        self._kept = {name for name in named if _has_sets(like, name)}
         self._values: dict[str, GrowingColumn | GrowingFamily] = {
             name: GrowingFamily() if like.catalog.types[name].family else GrowingColumn(room) for name in like.values
         }

@@ -213,7 +213,7 @@ def _from_to(name: str, low: int | float, high: int | float, generation: Generat
         return NOBODY
     ranks = generation.ranks[name]
     for band, declared in generation.catalog.schema.bands.items():
-        edges = generation.fitted[band] if declared.metric == name else ()
+        edges = generation.fitted.get(band, ()) if declared.metric == name else ()  # none of one that is in the making
         labels = generation.labels(band) if edges else None
         chosen = ranks.between(edges, low, high) if labels else None
         if labels is None or chosen is None:
