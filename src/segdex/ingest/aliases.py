@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from segdex.errors import SegdexError
 from segdex.ingest.arrays import is_text, plain, strings_of
+from segdex.ingest.search import places_of
 from segdex.ingest.to_numbers import integers
 from segdex.values.column import MISSING, Ints
 
@@ -39,9 +40,10 @@ class Aliases:
         texts = _texts(keys)
         if texts is None:
             return keys
-        found = pc.index_in(texts, value_set=self.dropped, skip_nulls=True)
-        if found.null_count == len(found):
+        places = places_of(texts, self.dropped)
+        if (places < 0).all():
             return keys
+        found = pa.array(places, mask=places < 0)
         meant = pc.if_else(found.is_valid(), self.kept.take(found), texts)
         return meant if is_text(keys.type) else _whole(meant)
 

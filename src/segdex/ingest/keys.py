@@ -15,7 +15,8 @@ from segdex.errors import ArgumentError, SourceError
 from segdex.forks import Once
 from segdex.ingest import kernels
 from segdex.ingest.aliases import Aliases
-from segdex.ingest.arrays import is_text, known_of, numbers_of, plain, strings_of, text_buffers, text_bytes
+from segdex.ingest.arrays import is_text, known_of, numbers_of, plain, strings_of, text_buffers
+from segdex.ingest.search import firsts_of, places_of, wants_firsts
 from segdex.ingest.to_numbers import LARGEST, integers
 from segdex.values.column import MISSING, Ints, Mask
 
@@ -23,10 +24,6 @@ KeyValues: TypeAlias = pa.Int64Array | pa.LargeStringArray
 
 NO_KEY = 0xFFFFFFFF
 """Stands in place of a key's position for a dense id whose customer was erased."""
-_HASHING_PAYS = 8
-"""From one wanted key in so many held ones, one pass with a hash table beats that many searches."""
-_STRIDE, _MANY, _LARGE = 16, 256, 1 << 18
-"""Who asks for `_MANY` of so many texts searches the first of every `_STRIDE` before these: they fit a cache."""
 _MOST_BITS = 8192
 """Python refuses to write out a number of more than some thousand digits."""
 _CANONICAL = "^(0|-?[1-9][0-9]{0,18})$"
@@ -153,18 +150,12 @@ class Keys:
     def _of_texts(self, strings: pa.LargeStringArray) -> Ints:
         if pa.types.is_int64(self.values.type):
             return self._of_integers(*_canonical(strings))
-        if len(strings) * _HASHING_PAYS > len(self.values):
-            found = pc.fill_null(pc.index_in(strings, value_set=self.values, skip_nulls=True), -1)
-            return np.asarray(found).astype(np.int64)
-        firsts = self._firsts if len(strings) >= _MANY and len(self.values) >= _LARGE else self.values[:0]
-        ids = np.empty(len(strings), np.int64)
-        kernels.search_texts(*text_bytes(self.values), *text_bytes(firsts), _STRIDE, *text_buffers(strings), ids)
-        return ids
+        return places_of(strings, self.values, self._firsts if wants_firsts(strings, self.values) else None)
 
     @Once
     def _firsts(self) -> pa.LargeStringArray:
-        """The first of every `_STRIDE` texts: a table of contents, made for who asks for many of them."""
-        return self.values.take(pa.array(np.arange(0, len(self.values), _STRIDE)))
+        """A table of contents, made for who asks for many keys."""
+        return firsts_of(self.values)
 
     def _of_integers(self, whole: Ints, known: Mask) -> Ints:
         if not pa.types.is_int64(self.values.type):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -14,6 +15,7 @@ from segdex.values.column import Ints
 
 MOST_BYTES = 256 << 20
 """How much the feed keeps; older generations go first."""
+_PIECE = 1024
 ENTRY_BYTES = 256
 """What a generation counts beside its dense ids."""
 
@@ -24,18 +26,24 @@ class Feed:
 
     Attributes:
         since: the generation that the first entry follows.
-        entries: one a generation, oldest first.
+        pieces: entries, one a generation, oldest first, in pieces of at most `_PIECE`, none empty: who puts one more at
+            the end of a million does not copy the others.
         size: what they count against `MOST_BYTES`.
     """
 
     since: int
-    entries: tuple[Entry, ...] = ()
+    pieces: tuple[tuple[Entry, ...], ...] = ()
     size: int = 0
 
     @classmethod
-    def of(cls, since: int, entries: tuple[Entry, ...]) -> Feed:
+    def of(cls, since: int, entries: Sequence[Entry]) -> Feed:
         """The feed of *entries*."""
-        return cls(since, entries, sum(map(_size, entries)))
+        return cls(since, tuple(_cut(tuple(entries))), sum(map(_size, entries)))
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All entries, oldest first."""
+        return tuple(itertools.chain.from_iterable(self.pieces))
 
     def with_entry(self, entry: Entry) -> Feed:
         """This feed and one entry more."""
@@ -43,16 +51,19 @@ class Feed:
 
     def with_entries(self, new: Sequence[Entry]) -> Feed:
         """This feed and the entries that follow it, without the oldest where that is too much; the last one stays."""
-        entries, size = (*self.entries, *new), self.size + sum(map(_size, new))
-        since, first = self.since, 0
-        while size > MOST_BYTES and first < len(entries) - 1:
-            since, size, first = entries[first].generation, size - _size(entries[first]), first + 1
-        return Feed(since, entries[first:], size)
+        pieces, since, size = list(self.pieces), self.since, self.size + sum(map(_size, new))
+        last = pieces.pop() if pieces and len(pieces[-1]) < _PIECE else ()
+        pieces += _cut((*last, *new))
+        while size > MOST_BYTES and (len(pieces) > 1 or len(pieces[0]) > 1):
+            oldest = pieces[0][0]
+            since, size = oldest.generation, size - _size(oldest)
+            pieces[:1] = _cut(pieces[0][1:])
+        return Feed(since, tuple(pieces), size)
 
     @property
     def ends_with_erasure(self) -> bool:
         """Whether the last thing that happened was that customers were erased."""
-        return bool(self.entries) and self.entries[-1].erased > 0
+        return bool(self.pieces) and self.pieces[-1][-1].erased > 0
 
     def after(self, generation: int) -> Sequence[Entry]:
         """The entries of the generations after *generation*, oldest first.
@@ -65,11 +76,17 @@ class Feed:
                 "the feed of changes does not reach back so far", found=f"since={generation}",
                 allowed=f"{self.since} or more", hint="read the members, and follow the feed from this generation on",
             )  # fmt: skip
-        return [entry for entry in self.entries if entry.generation > generation]
+        late = [piece for piece in self.pieces if piece[-1].generation > generation]
+        return [entry for piece in late for entry in piece if entry.generation > generation]
 
     def renumbered(self, places: Ints) -> Feed:
         """The feed under another numbering: dense id i is ``places[i]`` now, or nobody's, -1."""
-        return Feed.of(self.since, tuple(_renumbered(entry, places) for entry in self.entries))
+        return Feed.of(self.since, [_renumbered(entry, places) for entry in self.entries])
+
+
+def _cut(entries: tuple[Entry, ...]) -> list[tuple[Entry, ...]]:
+    """Entries in pieces."""
+    return [entries[start : start + _PIECE] for start in range(0, len(entries), _PIECE)]
 
 
 def _size(entry: Entry) -> int:
