@@ -17,6 +17,25 @@ from tests.query.formulas import COUNTS, random_mask
 SEEDS = st.integers(0, 2**32 - 1)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=SEEDS,
+    sizes=st.lists(st.sampled_from([0, 1, 60, MOST_ARRAY, MOST_ARRAY + 1, CHUNK]), min_size=1, max_size=3),
+)
+def test_which_of_some_ids_are_in_a_set(seed: int, sizes: list[int]) -> None:
+    """Ids that ascend are told chunk by chunk, others one by one; chunks of every kind, few ids and many of each."""
+    chance = np.random.default_rng(seed)
+    mask = np.zeros(len(sizes) * CHUNK, np.bool_)
+    for chunk, size in enumerate(sizes):
+        mask[chunk * CHUNK + chance.choice(CHUNK, size, replace=False)] = True
+    held = hot.from_mask(mask)
+    borders = [at for chunk in range(len(sizes)) for at in (chunk * CHUNK, chunk * CHUNK + CHUNK - 1)]
+    for many in (0, 3, 2000):
+        ids = np.append(chance.integers(0, len(mask), many), borders)
+        for asked in (ids, np.sort(ids), np.append(ids, [-1, -1])):
+            assert hot.having(held, asked).tolist() == [bool(mask[one]) and one >= 0 for one in asked.tolist()]
+
+
 @settings(max_examples=25)
 @given(seed=SEEDS)
 def test_every_way_of_building_gives_the_same_words(seed: int) -> None:
